@@ -1,0 +1,5 @@
+//! The flow table: which backend a flow has, in eight bytes a flow.
+
+pub mod bucket;
+pub mod entry;
+pub mod hash;

@@ -1,0 +1,25 @@
+//! What the data path and the control plane of `lb` share.
+//!
+//! Two things live here: the **ABI** of the BPF maps ([`service`], [`backend`], [`counters`],
+//! [`settings`]), and every **pure decision** made for a packet, from its bytes ([`packet`]) to the
+//! [`verdict`] ([`pipeline`]). The functions that run in the kernel are the very functions that the
+//! host's tests and fuzzers run: nothing here knows a kernel.
+#![no_std]
+#![forbid(unsafe_op_in_unsafe_fn)]
+
+pub mod address;
+pub mod backend;
+pub mod counters;
+pub mod flow;
+pub mod forward;
+pub mod maglev;
+pub mod packet;
+pub mod pipeline;
+pub mod service;
+pub mod settings;
+pub mod verdict;
+pub mod wire;
+
+/// Names the pin directory (`/sys/fs/bpf/lb/v1`), so that a program never meets maps of another
+/// shape. Raise it with every change of a map's key, value or meaning.
+pub const ABI_VERSION: u32 = 1;

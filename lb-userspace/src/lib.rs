@@ -1,0 +1,9 @@
+//! The control plane of `lb`.
+//!
+//! Data flows one way. [`config`] and the commands of [`api`] say what is *desired*; [`health`] and
+//! [`network`] say what is *observed*; [`state::plan`] turns both into *tables*, purely; and
+//! [`dataplane`], the only module that touches BPF, writes what differs. [`daemon`] is the one task
+//! that owns the state; everything else sends it messages.
+
+pub mod model;
+pub mod state;

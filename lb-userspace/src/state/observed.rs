@@ -1,0 +1,40 @@
+//! What the daemon sees of the world.
+
+use std::{collections::BTreeMap, net::IpAddr};
+
+use crate::model::BackendKey;
+
+/// What health checks and netlink have reported.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Observed {
+    /// The health of each checked backend; absent until the first probe has answered.
+    pub health: BTreeMap<BackendKey, Health>,
+    /// The way to each backend's address; absent while it is not resolved.
+    pub next_hops: BTreeMap<IpAddr, NextHop>,
+}
+
+/// Whether a backend serves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Health {
+    /// It answers its check.
+    Up,
+    /// It does not.
+    Down,
+}
+
+/// How a packet reaches an address.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NextHop {
+    /// Index of the interface that the frame leaves by: of a VLAN device, its parent's.
+    pub egress: u32,
+    /// MAC address of the next hop.
+    pub destination_mac: [u8; 6],
+    /// MAC address of the egress interface.
+    pub source_mac: [u8; 6],
+    /// VLAN IDs to tag the frame with, outermost first; 0 for none.
+    pub vlans: [u16; 2],
+    /// Largest IP packet that the route takes.
+    pub mtu: u16,
+    /// The balancer's own address on that route: source of an outer header.
+    pub source: IpAddr,
+}
