@@ -1,6 +1,9 @@
 //! IP addresses as the data path compares them.
 
-use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use core::{
+    mem::transmute,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr},
+};
 
 use crate::wire::plain_old_data;
 
@@ -30,17 +33,15 @@ impl Address {
     /// The address of an IPv6 header field.
     #[inline(always)]
     pub const fn v6(octets: [u8; 16]) -> Self {
-        let [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p] = octets;
-        let first = u64::from_ne_bytes([a, b, c, d, e, f, g, h]);
-        Self { words: [first, u64::from_ne_bytes([i, j, k, l, m, n, o, p])] }
+        // SAFETY: any 16 bytes are two integers.
+        Self { words: unsafe { transmute::<[u8; 16], [u64; 2]>(octets) } }
     }
 
     /// The address as an IPv6 header field, an IPv4 address mapped.
     #[inline(always)]
     pub const fn octets(self) -> [u8; 16] {
-        let [a, b, c, d, e, f, g, h] = self.words[0].to_ne_bytes();
-        let [i, j, k, l, m, n, o, p] = self.words[1].to_ne_bytes();
-        [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p]
+        // SAFETY: two integers are 16 bytes.
+        unsafe { transmute::<[u64; 2], [u8; 16]>(self.words) }
     }
 
     /// The last four bytes: an IPv4 header field when [`Self::is_v4`].
@@ -60,13 +61,8 @@ impl Address {
     /// The four 32-bit words, each as it lies in memory.
     #[inline(always)]
     pub const fn words(self) -> [u32; 4] {
-        let [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p] = self.octets();
-        [
-            u32::from_ne_bytes([a, b, c, d]),
-            u32::from_ne_bytes([e, f, g, h]),
-            u32::from_ne_bytes([i, j, k, l]),
-            u32::from_ne_bytes([m, n, o, p]),
-        ]
+        // SAFETY: two integers are four of half their size.
+        unsafe { transmute::<[u64; 2], [u32; 4]>(self.words) }
     }
 }
 

@@ -35,8 +35,11 @@ pub struct BackendEntry {
     pub flags: u8,
     /// How packets are sent: one of [`Method`].
     pub method: u8,
+    /// IANA protocol number of what the outer header carries, by the family of the service's VIP:
+    /// 4 for IPv4, 41 for IPv6.
+    pub payload: u8,
     /// For what is yet to come; 0.
-    pub reserved: [u16; 2],
+    pub reserved: [u8; 3],
 }
 
 plain_old_data! { BackendEntry = 64 }

@@ -5,11 +5,18 @@
 //! [`verdict`] ([`pipeline`]). The functions that run in the kernel are the very functions that the
 //! host's tests and fuzzers run: nothing here knows a kernel.
 #![no_std]
+#![cfg_attr(target_arch = "bpf", feature(asm_experimental_arch))]
+#![allow(
+    clippy::inline_always,
+    reason = "the kernel gets one program: a call that is left costs a stack frame, and the verifier less knowledge"
+)]
 #![forbid(unsafe_op_in_unsafe_fn)]
 
 pub mod address;
 pub mod backend;
+pub mod branchless;
 pub mod counters;
+pub mod decap;
 pub mod flow;
 pub mod forward;
 pub mod maglev;

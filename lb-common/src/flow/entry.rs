@@ -97,10 +97,23 @@ impl Entry {
         self.0
     }
 
-    /// True when this is, but for a chance of 2⁻³⁴, the entry of the flow with this hash.
+    /// 0 when the word is, but for a chance of 2⁻³⁴, the entry of the flow with this hash; else any
+    /// number below 2³⁴.
     #[inline(always)]
-    pub const fn is_of(self, hash: u64) -> bool {
-        (self.0 ^ hash) >> TAG_SHIFT == 0
+    pub const fn distance(word: u64, hash: u64) -> u64 {
+        (word ^ hash) >> TAG_SHIFT
+    }
+
+    /// 0 for a free lane, else any number below 2¹⁶.
+    #[inline(always)]
+    pub const fn occupied(word: u64) -> u64 {
+        word >> BACKEND_SHIFT & BackendId::MAX as u64
+    }
+
+    /// The number of a lane's [`State`], and the epochs since it changed.
+    #[inline(always)]
+    pub const fn state_and_age(word: u64, now: Epoch) -> (u64, u64) {
+        (word >> STATE_SHIFT & 3, now.since(Epoch::new(word)) as u64)
     }
 
     /// Its backend; 0 never occurs in a table that this code wrote.
@@ -130,6 +143,7 @@ impl Entry {
     /// The entry after one more packet of its flow. Equal to the old one for most packets: it
     /// changes when the state or the epoch does.
     #[inline(always)]
+    #[must_use]
     pub const fn after(self, signal: Signal, now: Epoch) -> Self {
         let state = match (signal, self.state()) {
             (Signal::Opens, _) => State::Opening,

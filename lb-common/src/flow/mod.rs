@@ -3,3 +3,5 @@
 pub mod bucket;
 pub mod entry;
 pub mod hash;
+
+pub use entry::{Entry, Epoch, State};

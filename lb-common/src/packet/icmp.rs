@@ -1,0 +1,75 @@
+//! ICMP (RFC 792) and ICMPv6 (RFC 4443): echo.
+
+use network_types::ip::{Ipv4Hdr, Ipv6Hdr};
+
+use super::{Family, Frame, Packet, Transport};
+use crate::{forward::checksum, verdict::Verdict};
+
+/// IANA protocol number of ICMP.
+pub const V4: u8 = 1;
+/// IANA protocol number of ICMPv6.
+pub const V6: u8 = 58;
+
+/// Type and code of an ICMP echo request and its reply.
+const ECHO_V4: ([u8; 2], [u8; 2]) = ([8, 0], [0, 0]);
+/// Type and code of an ICMPv6 echo request and its reply.
+const ECHO_V6: ([u8; 2], [u8; 2]) = ([128, 0], [129, 0]);
+
+/// Bytes of either header.
+const HEADER: usize = 8;
+/// TTL and hop limit of a reply.
+const HOPS: u8 = 64;
+
+/// Reads the header at `offset` of a packet that ends at `end`.
+#[inline(always)]
+pub(super) fn parse<F: Frame>(
+    frame: &F,
+    protocol: u8,
+    offset: usize,
+    end: u32,
+) -> Result<Transport, Verdict> {
+    if (offset + HEADER) as u32 > end {
+        return Err(Verdict::Malformed);
+    }
+    let kind: [u8; 2] = frame.read(offset).ok_or(Verdict::Malformed)?;
+    let (request, _) = if protocol == V4 { ECHO_V4 } else { ECHO_V6 };
+    if kind == request { Ok(Transport::Echo { offset }) } else { Err(Verdict::NoService) }
+}
+
+/// Turns an echo request into its reply, in place: MAC and IP addresses change sides, which no
+/// checksum notices, and the checksums follow the type and the TTL (RFC 1624). A request whose own
+/// checksum was wrong becomes a reply whose checksum is.
+#[inline(always)]
+pub fn reply<F: Frame>(frame: &mut F, packet: &Packet, offset: usize) -> Option<()> {
+    match packet.family {
+        Family::V4 => {
+            let mut ip: Ipv4Hdr = frame.read(packet.offset())?;
+            let (old, new) = ([ip.ttl, ip.proto], [HOPS, ip.proto]);
+            ip.check = checksum::update(ip.check, old, new);
+            ip.ttl = HOPS;
+            (ip.src_addr, ip.dst_addr) = (ip.dst_addr, ip.src_addr);
+            turn(frame, offset, ECHO_V4)?;
+            frame.write(packet.offset(), ip)?;
+        }
+        Family::V6 => {
+            let mut ip: Ipv6Hdr = frame.read(packet.offset())?;
+            ip.hop_limit = HOPS;
+            (ip.src_addr, ip.dst_addr) = (ip.dst_addr, ip.src_addr);
+            turn(frame, offset, ECHO_V6)?;
+            frame.write(packet.offset(), ip)?;
+        }
+    }
+    let [d0, d1, d2, d3, d4, d5, s0, s1, s2, s3, s4, s5]: [u8; 12] = frame.read(0)?;
+    frame.write(0, [s0, s1, s2, s3, s4, s5, d0, d1, d2, d3, d4, d5])
+}
+
+#[inline(always)]
+fn turn<F: Frame>(
+    frame: &mut F,
+    offset: usize,
+    (request, reply): ([u8; 2], [u8; 2]),
+) -> Option<()> {
+    let [_, _, c, d]: [u8; 4] = frame.read(offset)?;
+    let [c, d] = checksum::update([c, d], request, reply);
+    frame.write(offset, [reply[0], reply[1], c, d])
+}
