@@ -6,5 +6,6 @@
 //! that owns the state; everything else sends it messages.
 
 pub mod api;
+pub mod cli;
 pub mod model;
 pub mod state;
