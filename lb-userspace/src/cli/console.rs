@@ -2,7 +2,7 @@
 
 use std::{
     io::{ErrorKind, Write},
-    path::{Path, PathBuf},
+    path::Path,
 };
 
 use clap::ValueEnum;
@@ -27,7 +27,6 @@ pub(crate) enum Output {
 /// Where a command asks and answers.
 #[derive(Debug)]
 pub(crate) struct Console {
-    socket: PathBuf,
     output: Output,
     /// The daemon.
     pub(crate) daemon: Client,
@@ -35,11 +34,7 @@ pub(crate) struct Console {
 
 impl Console {
     pub(crate) fn new(socket: &Path, output: Output) -> Self {
-        Self { socket: socket.to_owned(), output, daemon: Client::new(socket) }
-    }
-
-    pub(crate) fn socket(&self) -> &Path {
-        &self.socket
+        Self { output, daemon: Client::new(socket) }
     }
 
     /// True when tables are printed.

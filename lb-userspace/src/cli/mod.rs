@@ -62,6 +62,13 @@ struct Cli {
 enum Command {
     /// Run the daemon.
     Run(run::Run),
+    #[command(flatten)]
+    Once(Once),
+}
+
+/// The commands that do one thing and end.
+#[derive(Debug, Subcommand)]
+enum Once {
     /// Validate a config file, without a daemon.
     Check(check::Check),
     /// Make the running daemon equal to a config file.
@@ -103,28 +110,30 @@ pub fn main() -> ExitCode {
 
 fn execute(cli: Cli) -> Result<(), Failure> {
     let Cli { socket, output, command } = cli;
-    let command = match command {
-        Command::Run(run) => return run.run(&socket),
-        command => command,
-    };
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(dispatch(command, &Console::new(&socket, output)))
+    match command {
+        Command::Run(run) => run.run(&socket),
+        Command::Once(once) => {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+            runtime.block_on(once.run(&Console::new(&socket, output)))
+        }
+    }
 }
 
-async fn dispatch(command: Command, console: &Console) -> Result<(), Failure> {
-    match command {
-        Command::Run(run) => run.run(console.socket()),
-        Command::Check(check) => check.run(console),
-        Command::Apply(apply) => apply.run(console).await,
-        Command::Diff(diff) => diff.run(console).await,
-        Command::Export(export) => export.run(console).await,
-        Command::Service(service) => service.run(console).await,
-        Command::Backend(backend) => backend.run(console).await,
-        Command::Status(status) => status.run(console).await,
-        Command::Stats(stats) => stats.run(console).await,
-        Command::Detach(detach) => detach.run(console),
-        Command::Decap(decap) => decap.run(console),
-        Command::Completions(completions) => completions.run(),
+impl Once {
+    async fn run(self, console: &Console) -> Result<(), Failure> {
+        match self {
+            Self::Check(check) => check.run(console),
+            Self::Apply(apply) => apply.run(console).await,
+            Self::Diff(diff) => diff.run(console).await,
+            Self::Export(export) => export.run(console).await,
+            Self::Service(service) => service.run(console).await,
+            Self::Backend(backend) => backend.run(console).await,
+            Self::Status(status) => status.run(console).await,
+            Self::Stats(stats) => stats.run(console).await,
+            Self::Detach(detach) => detach.run(console),
+            Self::Decap(decap) => decap.run(console),
+            Self::Completions(completions) => completions.run(),
+        }
     }
 }
 

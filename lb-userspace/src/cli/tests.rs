@@ -18,8 +18,12 @@ fn parse(line: &str) -> Result<Cli, clap::Error> {
 fn complaint(line: &str) -> String {
     let failure = match parse(line) {
         Err(error) => Failure::from(error),
-        Ok(Cli { command: Command::Service(Service::Add(add)), .. }) => add.change().unwrap_err(),
-        Ok(Cli { command: Command::Service(Service::Set(set)), .. }) => set.change().unwrap_err(),
+        Ok(Cli { command: Command::Once(Once::Service(Service::Add(add))), .. }) => {
+            add.change().unwrap_err()
+        }
+        Ok(Cli { command: Command::Once(Once::Service(Service::Set(set))), .. }) => {
+            set.change().unwrap_err()
+        }
         Ok(cli) => panic!("{line} is not wrong: {cli:?}"),
     };
     assert_eq!(failure.code(), 2, "{line}");
@@ -27,7 +31,9 @@ fn complaint(line: &str) -> String {
 }
 
 fn settings(line: &str) -> ServiceSettings {
-    let Command::Service(Service::Set(set)) = parse(line).unwrap().command else { panic!() };
+    let Command::Once(Once::Service(Service::Set(set))) = parse(line).unwrap().command else {
+        panic!()
+    };
     let Change::SetService { settings, .. } = set.change().unwrap() else { panic!() };
     settings
 }
@@ -186,7 +192,9 @@ fn the_daemon_s_socket_can_be_named_before_or_after_the_command() {
 fn each_shell_gets_a_script_that_knows_the_commands() {
     for shell in ["bash", "zsh", "fish"] {
         let line = format!("lb completions {shell}");
-        let Command::Completions(completions) = parse(&line).unwrap().command else { panic!() };
+        let Command::Once(Once::Completions(completions)) = parse(&line).unwrap().command else {
+            panic!()
+        };
         assert!(completions.script().contains("drain"), "{shell}");
     }
 }
@@ -204,8 +212,8 @@ async fn what_the_daemon_refuses_is_told_apart_by_exit_codes() {
         (daemon.socket(), "lb service remove broken", 1),
         (nowhere, "lb service remove web", 5),
     ] {
-        let Cli { output, command, .. } = parse(line).unwrap();
-        let failure = dispatch(command, &Console::new(&socket, output)).await.unwrap_err();
+        let Command::Once(once) = parse(line).unwrap().command else { panic!("{line}") };
+        let failure = once.run(&Console::new(&socket, Output::Table)).await.unwrap_err();
         assert_eq!(failure.code(), code, "{line}: {failure}");
     }
 }
