@@ -1,3 +1,7 @@
 //! The `lb` command.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    lb::cli::main()
+}

@@ -165,7 +165,7 @@ impl fmt::Display for Host {
 fn parse_host(text: &str) -> Option<IpAddr> {
     match text.strip_prefix('[') {
         Some(rest) => Some(IpAddr::V6(rest.strip_suffix(']')?.parse::<Ipv6Addr>().ok()?)),
-        None => text.parse().ok(),
+        None => Some(IpAddr::V4(text.parse().ok()?)),
     }
 }
 

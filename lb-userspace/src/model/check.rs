@@ -4,8 +4,11 @@ use std::{num::NonZeroU16, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
+use super::ServiceAddress;
+
 /// A health check of a service's backends.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "Unproven")]
 pub struct Check {
     /// What is asked of a backend.
     pub probe: Probe,
@@ -13,6 +16,96 @@ pub struct Check {
     pub port: Option<NonZeroU16>,
     /// When, and how often before it counts.
     pub timing: Timing,
+}
+
+/// The longest interval: what is asked less often tells nobody anything, and clocks have ends.
+const LONGEST_INTERVAL: Duration = Duration::from_hours(24);
+/// The shortest interval and timeout: below it a check is a load of its own.
+const SHORTEST: Duration = Duration::from_millis(10);
+
+/// Why a check cannot be.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidCheck {
+    /// The interval is out of bounds.
+    #[error("interval {} is not allowed: it is from {} to {}", text(*.0), text(SHORTEST), text(LONGEST_INTERVAL))]
+    Interval(Duration),
+    /// The timeout is too short.
+    #[error("timeout {} is not allowed: it is at least {}", text(*.0), text(SHORTEST))]
+    Timeout(Duration),
+    /// A probe would begin before the one before it has ended.
+    #[error("timeout {} is longer than interval {}", text(*.timeout), text(*.interval))]
+    TimeoutOverInterval {
+        /// As asked for.
+        timeout: Duration,
+        /// As asked for.
+        interval: Duration,
+    },
+    /// No probe at all would bring a backend back.
+    #[error("rise 0 is not allowed: it is at least 1")]
+    Rise,
+    /// No probe at all would take a backend out.
+    #[error("fall 0 is not allowed: it is at least 1")]
+    Fall,
+    /// The path would not make a request line.
+    #[error(
+        "path {0:?} is not allowed: it starts with '/' and has no spaces or control characters"
+    )]
+    Path(String),
+    /// The host would not make a header.
+    #[error(
+        "host {0:?} is not allowed: it is a name or address, without spaces or control characters"
+    )]
+    Host(String),
+    /// No HTTP server answers so.
+    #[error("status {0} is not allowed: it is from 100 to 599")]
+    Status(u16),
+    /// A backend of a service that takes every port has none that could be asked.
+    #[error("a check of {0} needs a port: the service takes every port, so its backends have none")]
+    NoPort(ServiceAddress),
+}
+
+fn text(duration: Duration) -> humantime::FormattedDuration {
+    humantime::format_duration(duration)
+}
+
+impl Check {
+    /// A check that can be done.
+    pub fn new(
+        probe: Probe,
+        port: Option<NonZeroU16>,
+        timing: Timing,
+    ) -> Result<Self, InvalidCheck> {
+        if let Probe::Http(http) = &probe {
+            http.prove()?;
+        }
+        timing.prove()?;
+        Ok(Self { probe, port, timing })
+    }
+
+    /// Proves that the check can be done on the backends of a service with this address.
+    pub fn suits(&self, address: &ServiceAddress) -> Result<(), InvalidCheck> {
+        match self.port.or(address.port) {
+            Some(_) => Ok(()),
+            None => Err(InvalidCheck::NoPort(*address)),
+        }
+    }
+}
+
+/// A check as it comes in from outside.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Unproven {
+    probe: Probe,
+    port: Option<NonZeroU16>,
+    timing: Timing,
+}
+
+impl TryFrom<Unproven> for Check {
+    type Error = InvalidCheck;
+
+    fn try_from(check: Unproven) -> Result<Self, Self::Error> {
+        Self::new(check.probe, check.port, check.timing)
+    }
 }
 
 /// One question to a backend.
@@ -36,6 +129,25 @@ pub struct HttpCheck {
     pub expect: Vec<u16>,
 }
 
+impl HttpCheck {
+    fn prove(&self) -> Result<(), InvalidCheck> {
+        let one_word = |text: &str| text.bytes().all(|byte| byte.is_ascii_graphic());
+        if !self.path.starts_with('/') || !one_word(&self.path) {
+            return Err(InvalidCheck::Path(self.path.clone()));
+        }
+        match &self.host {
+            Some(host) if host.is_empty() || !one_word(host) => {
+                return Err(InvalidCheck::Host(host.clone()));
+            }
+            _ => {}
+        }
+        match self.expect.iter().find(|status| !(100..=599).contains(*status)) {
+            Some(status) => Err(InvalidCheck::Status(*status)),
+            None => Ok(()),
+        }
+    }
+}
+
 /// The rhythm of a check. `timeout` is positive and at most `interval`; `rise` and `fall` are at least 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Timing {
@@ -49,8 +161,107 @@ pub struct Timing {
     pub fall: u16,
 }
 
+impl Timing {
+    fn prove(&self) -> Result<(), InvalidCheck> {
+        let Self { interval, timeout, rise, fall } = *self;
+        if !(SHORTEST..=LONGEST_INTERVAL).contains(&interval) {
+            Err(InvalidCheck::Interval(interval))
+        } else if timeout < SHORTEST {
+            Err(InvalidCheck::Timeout(timeout))
+        } else if timeout > interval {
+            Err(InvalidCheck::TimeoutOverInterval { timeout, interval })
+        } else if rise == 0 {
+            Err(InvalidCheck::Rise)
+        } else if fall == 0 {
+            Err(InvalidCheck::Fall)
+        } else {
+            Ok(())
+        }
+    }
+}
+
 impl Default for Timing {
     fn default() -> Self {
         Self { interval: Duration::from_secs(2), timeout: Duration::from_secs(1), rise: 2, fall: 3 }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn http(path: &str, host: Option<&str>, expect: &[u16]) -> Probe {
+        Probe::Http(HttpCheck {
+            path: path.to_owned(),
+            host: host.map(str::to_owned),
+            expect: expect.to_vec(),
+        })
+    }
+
+    fn refusal(probe: Probe, timing: Timing) -> String {
+        Check::new(probe, None, timing).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn a_check_that_cannot_be_done_is_refused_with_field_value_and_what_is_allowed() {
+        let good = Timing::default();
+        let second = Duration::from_secs(1);
+        assert_eq!(
+            refusal(Probe::Tcp, Timing { timeout: 3 * second, ..good }),
+            "timeout 3s is longer than interval 2s"
+        );
+        assert_eq!(
+            refusal(Probe::Tcp, Timing { interval: Duration::MAX, ..good })
+                .split_once(" is not")
+                .unwrap()
+                .1,
+            " allowed: it is from 10ms to 1day"
+        );
+        assert_eq!(
+            refusal(Probe::Tcp, Timing { timeout: Duration::ZERO, ..good }),
+            "timeout 0s is not allowed: it is at least 10ms"
+        );
+        assert_eq!(
+            refusal(Probe::Tcp, Timing { rise: 0, ..good }),
+            "rise 0 is not allowed: it is at least 1"
+        );
+        assert_eq!(
+            refusal(Probe::Tcp, Timing { fall: 0, ..good }),
+            "fall 0 is not allowed: it is at least 1"
+        );
+        assert!(refusal(http("healthz", None, &[]), good).starts_with("path \"healthz\""));
+        assert_eq!(
+            refusal(http("/", None, &[200, 600]), good),
+            "status 600 is not allowed: it is from 100 to 599"
+        );
+    }
+
+    #[test]
+    fn nothing_can_be_smuggled_into_a_probe_s_request() {
+        for (path, host) in [("/\r\nX: y", None), ("/a b", None), ("/", Some("a\r\nX: y"))] {
+            assert!(
+                Check::new(http(path, host, &[]), None, Timing::default()).is_err(),
+                "{path:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_service_that_takes_every_port_needs_a_port_to_check() {
+        let every: ServiceAddress = "tcp:203.0.113.10:*".parse().unwrap();
+        let one: ServiceAddress = "tcp:203.0.113.10:80".parse().unwrap();
+        let portless = Check::new(Probe::Tcp, None, Timing::default()).unwrap();
+        let ported = Check::new(Probe::Tcp, NonZeroU16::new(80), Timing::default()).unwrap();
+        assert_eq!(portless.suits(&one), Ok(()));
+        assert_eq!(ported.suits(&every), Ok(()));
+        assert_eq!(portless.suits(&every), Err(InvalidCheck::NoPort(every)));
+    }
+
+    #[test]
+    fn a_check_in_json_is_proven_like_any_other() {
+        let mut check = Check::new(Probe::Tcp, None, Timing::default()).unwrap();
+        check.timing.rise = 0;
+        let error = serde_json::from_str::<Check>(&serde_json::to_string(&check).unwrap());
+        assert_eq!(error.unwrap_err().to_string(), "rise 0 is not allowed: it is at least 1");
     }
 }

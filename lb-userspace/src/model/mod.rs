@@ -6,7 +6,7 @@ mod check;
 mod service;
 
 pub use address::{BackendAddress, ParseAddressError, Protocol, ServiceAddress};
-pub use check::{Check, HttpCheck, Probe, Timing};
+pub use check::{Check, HttpCheck, InvalidCheck, Probe, Timing};
 pub use service::{
     Admin, Backend, BackendKey, Forward, Scheduler, Service, ServiceName, TableSize, Weight,
 };

@@ -1,6 +1,6 @@
 //! What an operator can ask for, and what became of it.
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use super::Desired;
 use crate::model::{
@@ -72,8 +72,20 @@ pub struct ServiceSettings {
     pub forward: Option<Forward>,
     /// Slots of the Maglev table.
     pub table_size: Option<TableSize>,
-    /// How health is judged; the inner `None` takes the check away.
+    /// How health is judged; the inner `None` takes the check away. In JSON, a check that is left
+    /// out stays as it is, and `null` takes it away.
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "stated")]
     pub check: Option<Option<Check>>,
+}
+
+/// Reads a field that is there, even if it is `null`: by itself serde takes `null` for a field that
+/// is not.
+fn stated<'de, D, T>(deserializer: D) -> Result<Option<T>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: Deserialize<'de>,
+{
+    T::deserialize(deserializer).map(Some)
 }
 
 /// One thing that a change made different, as a person reads it.
@@ -99,4 +111,18 @@ pub enum Refusal {
     /// A guard stands in its way.
     #[error("{0}")]
     Guarded(String),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn taking_a_check_away_is_not_lost_between_the_command_line_and_the_daemon() {
+        for check in [None, Some(None)] {
+            let settings = ServiceSettings { check, ..ServiceSettings::default() };
+            let json = serde_json::to_string(&settings).unwrap();
+            assert_eq!(serde_json::from_str::<ServiceSettings>(&json).unwrap(), settings, "{json}");
+        }
+    }
 }

@@ -1,0 +1,21 @@
+//! `lb run`.
+
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+
+use super::{failure::Failure, machine};
+
+/// Run the daemon.
+#[derive(Debug, Args)]
+pub(crate) struct Run {
+    /// The config file.
+    #[arg(short, long, value_name = "FILE")]
+    config: PathBuf,
+}
+
+impl Run {
+    pub(crate) fn run(self, socket: &Path) -> Result<(), Failure> {
+        Ok(machine::run_daemon(&self.config, socket)?)
+    }
+}

@@ -1,0 +1,219 @@
+//! The command line as it is typed.
+
+use std::path::Path;
+
+use clap::CommandFactory;
+
+use super::{service::Service, *};
+use crate::{
+    api::tests::Daemon,
+    state::{Change, ServiceSettings},
+};
+
+fn parse(line: &str) -> Result<Cli, clap::Error> {
+    Cli::try_parse_from(line.split_whitespace())
+}
+
+/// What is said, and the exit code, when a line is wrong.
+fn complaint(line: &str) -> String {
+    let failure = match parse(line) {
+        Err(error) => Failure::from(error),
+        Ok(Cli { command: Command::Once(Once::Service(Service::Add(add))), .. }) => {
+            add.change().unwrap_err()
+        }
+        Ok(Cli { command: Command::Once(Once::Service(Service::Set(set))), .. }) => {
+            set.change().unwrap_err()
+        }
+        Ok(cli) => panic!("{line} is not wrong: {cli:?}"),
+    };
+    assert_eq!(failure.code(), 2, "{line}");
+    failure.sentence()
+}
+
+fn settings(line: &str) -> ServiceSettings {
+    let Command::Once(Once::Service(Service::Set(set))) = parse(line).unwrap().command else {
+        panic!()
+    };
+    let Change::SetService { settings, .. } = set.change().unwrap() else { panic!() };
+    settings
+}
+
+#[test]
+fn the_command_line_is_sound() {
+    Cli::command().debug_assert();
+}
+
+/// Every command below this one that has none below itself, as it is typed, and every example.
+fn survey(
+    command: &clap::Command,
+    path: &str,
+    leaves: &mut Vec<String>,
+    examples: &mut Vec<String>,
+) {
+    if let Some(help) = command.get_after_help() {
+        let help = help.to_string();
+        examples.extend(help.lines().filter_map(|line| line.strip_prefix("  ")).map(str::to_owned));
+    }
+    if !command.has_subcommands() {
+        leaves.push(path.to_owned());
+    }
+    for below in command.get_subcommands() {
+        survey(below, &format!("{path} {}", below.get_name()), leaves, examples);
+    }
+}
+
+#[test]
+fn every_example_in_the_help_works_and_every_command_has_one() {
+    let (mut leaves, mut examples) = (Vec::new(), Vec::new());
+    survey(&Cli::command(), "lb", &mut leaves, &mut examples);
+    assert!(leaves.len() >= 20, "{leaves:?}");
+    for example in &examples {
+        if let Err(error) = parse(example) {
+            panic!("{example}: {error}");
+        }
+    }
+    for leaf in leaves {
+        let shown = |example: &String| {
+            example.strip_prefix(&leaf).is_some_and(|rest| rest.is_empty() || rest.starts_with(' '))
+        };
+        assert!(examples.iter().any(shown), "no example of {leaf}");
+    }
+}
+
+#[test]
+fn every_flag_and_argument_is_explained() {
+    fn explained(command: &clap::Command) {
+        assert!(command.get_about().is_some(), "{}", command.get_name());
+        for argument in command.get_arguments() {
+            let help = argument.get_help();
+            assert!(help.is_some(), "{} {}", command.get_name(), argument.get_id());
+        }
+        command.get_subcommands().for_each(explained);
+    }
+    explained(&Cli::command());
+}
+
+#[test]
+fn a_wrong_argument_is_one_line_that_names_it_its_value_and_what_is_allowed() {
+    let service = "lb service add web tcp:203.0.113.10:443";
+    for (line, said) in [
+        (
+            "lb backend add web 192.0.2.21 --weight 70000".to_owned(),
+            "invalid value '70000' for '--weight <N>': 70000 is not in 0..=65535",
+        ),
+        (
+            "lb service add web tcp:203.0.113.10".to_owned(),
+            "invalid value 'tcp:203.0.113.10' for '<ADDRESS>': \"tcp:203.0.113.10\" is not a \
+             service address, such as tcp:203.0.113.10:443, udp:[2001:db8::10]:53, or \
+             tcp:203.0.113.10:* for every port",
+        ),
+        (
+            format!("{service} --table-size 1000"),
+            "invalid value '1000' for '--table-size <SLOTS>': 1000 is not a table size: a power \
+             of two from 32 to 1048576",
+        ),
+        (
+            format!("{service} --scheduler best"),
+            "invalid value 'best' for '--scheduler <SCHEDULER>' [possible values: maglev]",
+        ),
+        (
+            format!("{service} --check tcp --check-interval 5"),
+            "invalid value '5' for '--check-interval <TIME>': write a time with its unit, such \
+             as 2s or 500ms",
+        ),
+        (
+            format!("{service} --check tcp --check-timeout 3s"),
+            "--check: timeout 3s is longer than interval 2s",
+        ),
+        (format!("{service} --check tcp --check-path /"), "--check-path is for --check http alone"),
+        (
+            format!("{service} --rise 2"),
+            "the following required arguments were not provided: --check <TYPE>",
+        ),
+        (
+            "lb service set web".to_owned(),
+            "nothing to set: name --scheduler, --forward, --table-size, --check or --no-check",
+        ),
+        (
+            "lb service set web --check tcp --no-check".to_owned(),
+            "the argument '--check <TYPE>' cannot be used with '--no-check'",
+        ),
+        (
+            "lb service add web tcp:203.0.113.10:* --check tcp".to_owned(),
+            "--check-port is missing: a check of tcp:203.0.113.10:* needs a port: the service \
+             takes every port, so its backends have none",
+        ),
+        (
+            "lb stats --count 3".to_owned(),
+            "the following required arguments were not provided: --rate",
+        ),
+        (
+            "lb backend drain web".to_owned(),
+            "the following required arguments were not provided: <ADDRESS>",
+        ),
+        (
+            "lb sevice list".to_owned(),
+            "unrecognized subcommand 'sevice'; tip: a similar subcommand exists: 'service'",
+        ),
+    ] {
+        assert_eq!(complaint(&line), said, "{line}");
+    }
+}
+
+#[test]
+fn what_is_not_named_is_left_as_it_is() {
+    let sized = settings("lb service set web --table-size 1024");
+    assert_eq!(sized.table_size.map(u32::from), Some(1024));
+    assert_eq!(ServiceSettings { table_size: None, ..sized }, ServiceSettings::default());
+    assert_eq!(settings("lb service set web --no-check").check, Some(None));
+}
+
+#[test]
+fn a_check_is_read_whole() {
+    let line = "lb service set web --check http --check-port 8080 --check-path /healthz \
+                --check-host web.example --check-expect 200,204 --check-interval 500ms \
+                --check-timeout 200ms --rise 1 --fall 2";
+    let check = settings(line).check.flatten().unwrap();
+    assert_eq!(
+        service::describe_check(&check),
+        "http /healthz of web.example expects 200,204 port 8080 every 500ms timeout 200ms \
+         rise 1 fall 2"
+    );
+}
+
+#[test]
+fn the_daemon_s_socket_can_be_named_before_or_after_the_command() {
+    for line in ["lb --socket /tmp/x status", "lb status --socket /tmp/x"] {
+        assert_eq!(parse(line).unwrap().socket, Path::new("/tmp/x"));
+    }
+}
+
+#[test]
+fn each_shell_gets_a_script_that_knows_the_commands() {
+    for shell in ["bash", "zsh", "fish"] {
+        let line = format!("lb completions {shell}");
+        let Command::Once(Once::Completions(completions)) = parse(&line).unwrap().command else {
+            panic!()
+        };
+        assert!(completions.script().contains("drain"), "{shell}");
+    }
+}
+
+#[tokio::test]
+async fn what_the_daemon_refuses_is_told_apart_by_exit_codes() {
+    let daemon = Daemon::start();
+    let nowhere = daemon.socket().with_extension("none");
+    for (socket, line, code) in [
+        (daemon.socket(), "lb service remove missing", 3),
+        (daemon.socket(), "lb service show mail", 3),
+        (daemon.socket(), "lb backend list mail", 3),
+        (daemon.socket(), "lb service remove guarded", 4),
+        (daemon.socket(), "lb service remove invalid", 1),
+        (daemon.socket(), "lb service remove broken", 1),
+        (nowhere, "lb service remove web", 5),
+    ] {
+        let Command::Once(once) = parse(line).unwrap().command else { panic!("{line}") };
+        let failure = once.run(&Console::new(&socket, Output::Table)).await.unwrap_err();
+        assert_eq!(failure.code(), code, "{line}: {failure}");
+    }
+}
