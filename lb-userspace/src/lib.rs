@@ -6,4 +6,5 @@
 //! that owns the state; everything else sends it messages.
 
 pub mod model;
+pub mod network;
 pub mod state;
