@@ -56,10 +56,8 @@ type Events = Box<dyn Stream<Item = Message> + Send + Unpin>;
 pub(super) enum Heard {
     /// Something changed.
     Changed(Event),
-    /// Notifications were lost: all must be asked again.
-    Lost,
-    /// The socket is dead.
-    Closed,
+    /// Changes were missed, for this reason; the sockets are of no more use.
+    Lost(&'static str),
 }
 
 /// The kernel, on the other end of netlink.
@@ -92,7 +90,7 @@ impl Kernel {
     pub(super) async fn hear(&mut self) -> Heard {
         loop {
             match self.events.next().await {
-                None => return Heard::Closed,
+                None => return Heard::Lost("the netlink socket closed"),
                 Some(message) => {
                     if let Some(heard) = interpret(message) {
                         return heard;
@@ -208,7 +206,7 @@ impl Kernel {
 fn interpret(message: Message) -> Option<Heard> {
     match message.payload {
         NetlinkPayload::InnerMessage(message) => decode::event(message).map(Heard::Changed),
-        NetlinkPayload::Overrun(_) => Some(Heard::Lost),
+        NetlinkPayload::Overrun(_) => Some(Heard::Lost("the netlink socket overflowed")),
         _ => None,
     }
 }

@@ -99,11 +99,7 @@ pub(super) enum Answer {
 }
 
 /// Decides on the way to `address`.
-pub(super) fn resolve(
-    address: IpAddr,
-    route: &Result<Route, Unresolved>,
-    view: &View,
-) -> Answer {
+pub(super) fn resolve(address: IpAddr, route: &Result<Route, Unresolved>, view: &View) -> Answer {
     let route = match route {
         Ok(route) => route,
         Err(reason) => return Answer::Settled(Err(reason.clone())),
@@ -144,11 +140,7 @@ struct Egress<'a> {
     source: IpAddr,
 }
 
-fn egress<'a>(
-    address: IpAddr,
-    route: &Route,
-    view: &'a View,
-) -> Result<Egress<'a>, Unresolved> {
+fn egress<'a>(address: IpAddr, route: &Route, view: &'a View) -> Result<Egress<'a>, Unresolved> {
     let link = usable_link(address, route.link, view)?;
     let mac = link.mac.ok_or_else(|| Unresolved::NoMac(link.name.clone()))?;
     let (index, vlans) = untag(address, route.link, link, view)?;
@@ -272,7 +264,7 @@ mod tests {
     #[test]
     fn every_state_in_which_the_kernel_sends_is_good_enough() {
         use NeighbourState::{
-            Delay, Failed, Incomplete, None, Noarp, Permanent, Probe, Reachable, Stale,
+            Delay, Failed, Incomplete, Noarp, None, Permanent, Probe, Reachable, Stale,
         };
         for state in [Reachable, Stale, Delay, Probe, Permanent, Noarp] {
             let answer = resolve_by(route(2), &view(state));

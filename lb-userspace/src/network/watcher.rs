@@ -71,8 +71,7 @@ pub(super) struct Watcher {
 impl Watcher {
     /// Opens the sockets and reads what is there.
     pub(super) async fn start(reports: mpsc::Sender<NextHopReport>) -> Result<Self, Error> {
-        let mut kernel = Kernel::open()?;
-        let view = kernel.view().await?;
+        let (kernel, view) = open().await?;
         Ok(Self {
             reports,
             kernel,
@@ -131,11 +130,7 @@ impl Watcher {
         while let Some(heard) = next {
             match heard {
                 Heard::Changed(event) => self.apply(event),
-                Heard::Lost => {
-                    log::warn!("netlink notifications were lost: reading everything again");
-                    self.resync().await;
-                }
-                Heard::Closed => return self.reopen().await,
+                Heard::Lost(reason) => return self.reopen(reason).await,
             }
             if !mem::replace(&mut waited, true) {
                 sleep(DEBOUNCE).await;
@@ -178,15 +173,19 @@ impl Watcher {
         self.reroute_all();
     }
 
-    async fn reopen(&mut self) {
-        log::error!("the netlink socket died: opening another");
-        sleep(BEAT).await;
-        match Kernel::open() {
-            Ok(kernel) => {
-                self.kernel = kernel;
-                self.resync().await;
+    /// Starts afresh: a socket that has overflowed goes on losing changes, without a word, until
+    /// all that it still holds has been read.
+    async fn reopen(&mut self, reason: &str) {
+        log::warn!("changes of the network were missed ({reason}): reading all of it again");
+        while !self.reports.is_closed() {
+            match open().await {
+                Ok((kernel, view)) => {
+                    (self.kernel, self.view) = (kernel, view);
+                    return self.reroute_all();
+                }
+                Err(error) => log::error!("{error}"),
             }
-            Err(error) => log::error!("{error}"),
+            sleep(BEAT).await;
         }
     }
 
@@ -282,6 +281,12 @@ impl Watcher {
         watched.reported = Some(next_hop.clone());
         Some(NextHopReport { address, next_hop })
     }
+}
+
+async fn open() -> Result<(Kernel, View), Error> {
+    let mut kernel = Kernel::open()?;
+    let view = kernel.view().await?;
+    Ok((kernel, view))
 }
 
 fn beats() -> Interval {
