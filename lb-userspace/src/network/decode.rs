@@ -207,3 +207,113 @@ fn ip(address: &RouteAddress) -> Option<IpAddr> {
         _ => None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn vlan_message() -> LinkMessage {
+        let mut message = LinkMessage::default();
+        message.header.index = 7;
+        message.header.link_layer_type = LinkLayerType::Ether;
+        message.header.flags = LinkFlags::Up | LinkFlags::LowerUp;
+        let data = vec![InfoVlan::Id(100), InfoVlan::Protocol(VlanProtocol::Ieee8021Q)];
+        message.attributes = vec![
+            LinkAttribute::IfName("eth0.100".into()),
+            LinkAttribute::Mtu(1496),
+            LinkAttribute::Address(vec![2, 0, 0, 0, 0, 1]),
+            LinkAttribute::Link(2),
+            LinkAttribute::LinkInfo(vec![
+                LinkInfo::Kind(InfoKind::Vlan),
+                LinkInfo::Data(InfoData::Vlan(data)),
+            ]),
+        ];
+        message
+    }
+
+    #[test]
+    fn a_vlan_device_is_known_by_its_tag_and_its_parent() {
+        let expected = Link {
+            name: "eth0.100".into(),
+            up: true,
+            carrier: true,
+            mac: Some([2, 0, 0, 0, 0, 1]),
+            mtu: 1496,
+            vlan: Some(Vlan { id: 100, parent: Some(2), dot1q: true }),
+        };
+        assert_eq!(link(&vlan_message()), Some((7, expected)));
+    }
+
+    #[test]
+    fn a_parent_in_another_namespace_is_not_taken_for_one_of_ours() {
+        let mut message = vlan_message();
+        message.attributes.push(LinkAttribute::LinkNetNsId(0));
+        let (_, link) = link(&message).unwrap();
+        assert_eq!(link.vlan.unwrap().parent, None);
+    }
+
+    #[test]
+    fn the_address_of_a_device_that_is_not_ethernet_is_no_mac() {
+        let mut message = vlan_message();
+        message.header.link_layer_type = LinkLayerType::Tunnel6;
+        assert_eq!(link(&message).unwrap().1.mac, None);
+    }
+
+    #[test]
+    fn a_port_that_leaves_a_bridge_is_no_link_that_ends() {
+        let mut message = vlan_message();
+        message.header.interface_family = AddressFamily::Bridge;
+        assert_eq!(event(RouteNetlinkMessage::DelLink(message)), None);
+        let gone = event(RouteNetlinkMessage::DelLink(vlan_message()));
+        assert_eq!(gone, Some(Event::Link(7, None)));
+    }
+
+    #[test]
+    fn a_default_route_concerns_every_address_of_its_family() {
+        let mut message = RouteMessage::default();
+        message.header.address_family = AddressFamily::Inet;
+        let Some(Event::Route(prefix)) = event(RouteNetlinkMessage::DelRoute(message)) else {
+            panic!("a route that goes is of interest")
+        };
+        assert!(prefix.contains(IpAddr::from([203, 0, 113, 9])));
+        assert!(!prefix.contains("2001:db8::1".parse().unwrap()));
+    }
+
+    #[test]
+    fn a_gateway_of_the_other_family_is_understood() {
+        let gateway = "fe80::1".parse().unwrap();
+        let mut message = RouteMessage::default();
+        message.header.kind = RouteType::Unicast;
+        message.attributes =
+            vec![RouteAttribute::Oif(2), RouteAttribute::Via(RouteVia::Inet6(gateway))];
+        let route = route(IpAddr::from([203, 0, 113, 9]), &message).unwrap();
+        assert_eq!(route.gateway, Some(IpAddr::V6(gateway)));
+    }
+
+    #[test]
+    fn a_route_through_a_lightweight_tunnel_is_refused() {
+        let address = IpAddr::from([203, 0, 113, 9]);
+        let mut message = RouteMessage::default();
+        message.header.kind = RouteType::Unicast;
+        message.attributes = vec![RouteAttribute::Oif(2), RouteAttribute::Encap(vec![])];
+        assert_eq!(route(address, &message), Err(Unresolved::Tunnel(address)));
+    }
+
+    proptest! {
+        #[test]
+        fn a_prefix_holds_the_addresses_that_begin_as_it_does(
+            network: u32,
+            other: u32,
+            length in 0..=32_u8,
+        ) {
+            let mask = u32::MAX.checked_shl(32 - u32::from(length)).unwrap_or(0);
+            let near = (network & mask) | (other & !mask);
+            let prefix = Prefix { address: IpAddr::from(network.to_be_bytes()), length };
+            prop_assert!(prefix.contains(IpAddr::from(near.to_be_bytes())));
+            let same = network & mask == other & mask;
+            prop_assert_eq!(prefix.contains(IpAddr::from(other.to_be_bytes())), same);
+        }
+    }
+}

@@ -1,8 +1,8 @@
 //! Next hops: how a packet reaches a backend's address, asked of the kernel over netlink and
 //! watched, so that the data path needs no look-up of its own.
 //!
-//! [`resolve`] decides, purely, from what [`view`] holds; [`decode`] turns netlink's messages into
-//! it; [`kernel`] owns the sockets; [`watcher`] is the task that joins them.
+//! `resolve` decides, purely, from what `view` holds; `decode` turns netlink's messages into it;
+//! `kernel` owns the sockets; `watcher` is the task that joins them.
 
 mod decode;
 mod kernel;

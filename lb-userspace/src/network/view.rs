@@ -106,3 +106,39 @@ impl View {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::net::IpAddr;
+
+    use super::*;
+
+    #[test]
+    fn a_neighbour_is_asked_for_when_it_is_unknown_silent_or_long_not_heard() {
+        use NeighbourState::{Delay, Failed, Incomplete, Probe, Reachable, Stale};
+        let key = NeighbourKey { link: 2, address: IpAddr::from([192, 0, 2, 1]) };
+        let mut view = View::default();
+        assert_eq!(view.care(key), Care::Create);
+        for (state, care) in [
+            (Failed, Care::Retry),
+            (Stale, Care::Refresh),
+            (Incomplete, Care::None),
+            (Reachable, Care::None),
+            (Delay, Care::None),
+            (Probe, Care::None),
+        ] {
+            view.set_neighbour(key, Some(Neighbour { state, mac: None }));
+            assert_eq!(view.care(key), care, "{state}");
+        }
+    }
+
+    #[test]
+    fn a_neighbour_set_by_hand_is_never_touched() {
+        let key = NeighbourKey { link: 2, address: IpAddr::from([192, 0, 2, 1]) };
+        let mut view = View::default();
+        for state in [NeighbourState::Permanent, NeighbourState::Noarp] {
+            view.set_neighbour(key, Some(Neighbour { state, mac: Some([2; 6]) }));
+            assert_eq!(view.care(key), Care::None, "{state}");
+        }
+    }
+}

@@ -167,8 +167,7 @@ impl Watcher {
     async fn resync(&mut self) {
         match self.kernel.view().await {
             Ok(view) => self.view = view,
-            // The next round tries again; until then what is known stands.
-            Err(error) => log::warn!("{error}"),
+            Err(error) => return self.reopen(&error.to_string()).await,
         }
         self.reroute_all();
     }
@@ -224,6 +223,13 @@ impl Watcher {
     async fn settle(&mut self) -> Result<(), Unheard> {
         while let Some(address) = self.unrouted.pop_first() {
             let route = self.kernel.route(address).await;
+            if let Err(reason @ Unresolved::LookUp { .. }) = &route
+                && self.watched.get(&address).is_some_and(|watched| watched.route.is_some())
+            {
+                // Not to know better is no reason to stop sending.
+                log::warn!("{reason}; the last answer stands");
+                continue;
+            }
             self.set_route(address, Some(route));
             self.touched.insert(address);
         }
