@@ -7,5 +7,7 @@
 
 pub mod api;
 pub mod cli;
+pub mod health;
 pub mod model;
+pub mod network;
 pub mod state;

@@ -2,6 +2,8 @@
 
 use std::{collections::BTreeMap, net::IpAddr};
 
+use serde::{Deserialize, Serialize};
+
 use crate::model::BackendKey;
 
 /// What health checks and netlink have reported.
@@ -14,7 +16,8 @@ pub struct Observed {
 }
 
 /// Whether a backend serves.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Health {
     /// It answers its check.
     Up,
