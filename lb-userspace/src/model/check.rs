@@ -54,3 +54,61 @@ impl Default for Timing {
         Self { interval: Duration::from_secs(2), timeout: Duration::from_secs(1), rise: 2, fall: 3 }
     }
 }
+
+/// Shortest interval of a check: checks shall not be the load.
+const SHORTEST_INTERVAL: Duration = Duration::from_millis(10);
+/// Longest interval of a check: a day.
+const LONGEST_INTERVAL: Duration = Duration::from_secs(24 * 60 * 60);
+
+impl Check {
+    /// The first field that cannot be as it is for a service with this port, and why.
+    pub fn fault(&self, service_port: Option<NonZeroU16>) -> Option<(&'static str, String)> {
+        if self.port.is_none() && service_port.is_none() {
+            let why = "is missing: a service for every port must say which one its check asks";
+            return Some(("port", why.to_owned()));
+        }
+        let http = match &self.probe {
+            Probe::Tcp => None,
+            Probe::Http(http) => http.fault(),
+        };
+        http.or_else(|| self.timing.fault())
+    }
+}
+
+impl HttpCheck {
+    fn fault(&self) -> Option<(&'static str, String)> {
+        // Both go into the request as they are: a space or a line's end would make it another one.
+        let is_plain = |text: &str| text.bytes().all(|byte| byte.is_ascii_graphic());
+        if !self.path.starts_with('/') || !is_plain(&self.path) {
+            let allowed = "a path: printable ASCII without spaces that starts with '/'";
+            return Some(("path", format!("{:?} is not {allowed}", self.path)));
+        }
+        if let Some(host) = self.host.as_ref().filter(|host| host.is_empty() || !is_plain(host)) {
+            return Some(("host", format!("{host:?} is not printable ASCII without spaces")));
+        }
+        let status = self.expect.iter().find(|status| !(100..=599).contains(*status))?;
+        Some(("expect", format!("{status} is not an HTTP status: 100 to 599")))
+    }
+}
+
+impl Timing {
+    fn fault(&self) -> Option<(&'static str, String)> {
+        let Self { interval, timeout, rise, fall } = *self;
+        let show = humantime::format_duration;
+        if !(SHORTEST_INTERVAL..=LONGEST_INTERVAL).contains(&interval) {
+            let (least, most) = (show(SHORTEST_INTERVAL), show(LONGEST_INTERVAL));
+            let why = format!("{} is not allowed: {least} to {most}", show(interval));
+            Some(("interval", why))
+        } else if timeout.is_zero() || timeout > interval {
+            let (timeout, interval) = (show(timeout), show(interval));
+            let why = format!("{timeout} is not allowed: above 0s, at most the interval {interval}");
+            Some(("timeout", why))
+        } else if rise == 0 {
+            Some(("rise", "0 is not allowed: 1 to 65535".to_owned()))
+        } else if fall == 0 {
+            Some(("fall", "0 is not allowed: 1 to 65535".to_owned()))
+        } else {
+            None
+        }
+    }
+}
