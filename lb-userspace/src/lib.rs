@@ -5,6 +5,7 @@
 //! [`dataplane`], the only module that touches BPF, writes what differs. [`daemon`] is the one task
 //! that owns the state; everything else sends it messages.
 
+pub mod config;
 pub mod maglev;
 pub mod model;
 pub mod state;

@@ -94,7 +94,8 @@ fn with_more_backends_than_slots_the_heaviest_get_one_each() {
 fn the_table_of_given_addresses_never_changes_between_versions() {
     let table = table(5, &members(&[1, 2, 3]));
     let expected = [
-        1, 2, 3, 3, 1, 1, 1, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 2, 2, 3, 2, 2, 2, 1, 2, 2, 2, 2, 2,
+        1, 2, 3, 3, 1, 1, 1, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 2, 2, 3, 2, 2, 2, 1, 2, 2, 2,
+        2, 2,
     ];
     assert_eq!(table[..], expected);
 }

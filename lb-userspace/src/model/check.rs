@@ -101,7 +101,8 @@ impl Timing {
             Some(("interval", why))
         } else if timeout.is_zero() || timeout > interval {
             let (timeout, interval) = (show(timeout), show(interval));
-            let why = format!("{timeout} is not allowed: above 0s, at most the interval {interval}");
+            let why =
+                format!("{timeout} is not allowed: above 0s, at most the interval {interval}");
             Some(("timeout", why))
         } else if rise == 0 {
             Some(("rise", "0 is not allowed: 1 to 65535".to_owned()))
