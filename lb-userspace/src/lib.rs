@@ -7,7 +7,9 @@
 
 pub mod api;
 pub mod cli;
+pub mod config;
 pub mod health;
+pub mod maglev;
 pub mod model;
 pub mod network;
 pub mod state;

@@ -18,55 +18,26 @@ pub struct Check {
     pub timing: Timing,
 }
 
-/// The longest interval: what is asked less often tells nobody anything, and clocks have ends.
-const LONGEST_INTERVAL: Duration = Duration::from_hours(24);
-/// The shortest interval and timeout: below it a check is a load of its own.
-const SHORTEST: Duration = Duration::from_millis(10);
-
 /// Why a check cannot be.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum InvalidCheck {
-    /// The interval is out of bounds.
-    #[error("interval {} is not allowed: it is from {} to {}", text(*.0), text(SHORTEST), text(LONGEST_INTERVAL))]
-    Interval(Duration),
-    /// The timeout is too short.
-    #[error("timeout {} is not allowed: it is at least {}", text(*.0), text(SHORTEST))]
-    Timeout(Duration),
-    /// A probe would begin before the one before it has ended.
-    #[error("timeout {} is longer than interval {}", text(*.timeout), text(*.interval))]
-    TimeoutOverInterval {
-        /// As asked for.
-        timeout: Duration,
-        /// As asked for.
-        interval: Duration,
-    },
-    /// No probe at all would bring a backend back.
-    #[error("rise 0 is not allowed: it is at least 1")]
-    Rise,
-    /// No probe at all would take a backend out.
-    #[error("fall 0 is not allowed: it is at least 1")]
-    Fall,
-    /// The path would not make a request line.
-    #[error(
-        "path {0:?} is not allowed: it starts with '/' and has no spaces or control characters"
-    )]
-    Path(String),
-    /// The host would not make a header.
-    #[error(
-        "host {0:?} is not allowed: it is a name or address, without spaces or control characters"
-    )]
-    Host(String),
-    /// No HTTP server answers so.
-    #[error("status {0} is not allowed: it is from 100 to 599")]
-    Status(u16),
-    /// A backend of a service that takes every port has none that could be asked.
-    #[error("a check of {0} needs a port: the service takes every port, so its backends have none")]
-    NoPort(ServiceAddress),
+#[error("{field} {why}")]
+pub struct InvalidCheck {
+    /// The field that is wrong, as config files name it.
+    pub field: &'static str,
+    /// Its value and what is allowed.
+    pub why: String,
 }
 
-fn text(duration: Duration) -> humantime::FormattedDuration {
-    humantime::format_duration(duration)
+impl InvalidCheck {
+    fn new(field: &'static str, why: impl Into<String>) -> Self {
+        Self { field, why: why.into() }
+    }
 }
+
+/// Shortest interval of a check: checks shall not be the load.
+const SHORTEST_INTERVAL: Duration = Duration::from_millis(10);
+/// Longest interval of a check: what is asked less often tells nobody anything.
+const LONGEST_INTERVAL: Duration = Duration::from_hours(24);
 
 impl Check {
     /// A check that can be done.
@@ -86,7 +57,10 @@ impl Check {
     pub fn suits(&self, address: &ServiceAddress) -> Result<(), InvalidCheck> {
         match self.port.or(address.port) {
             Some(_) => Ok(()),
-            None => Err(InvalidCheck::NoPort(*address)),
+            None => {
+                let why = "is missing: a service for every port must say which one its check asks";
+                Err(InvalidCheck::new("port", why))
+            }
         }
     }
 }
@@ -131,18 +105,21 @@ pub struct HttpCheck {
 
 impl HttpCheck {
     fn prove(&self) -> Result<(), InvalidCheck> {
-        let one_word = |text: &str| text.bytes().all(|byte| byte.is_ascii_graphic());
-        if !self.path.starts_with('/') || !one_word(&self.path) {
-            return Err(InvalidCheck::Path(self.path.clone()));
+        // Both go into the request as they are: a space or a line's end would make it another one.
+        let is_plain = |text: &str| text.bytes().all(|byte| byte.is_ascii_graphic());
+        if !self.path.starts_with('/') || !is_plain(&self.path) {
+            let allowed = "a path: printable ASCII without spaces that starts with '/'";
+            return Err(InvalidCheck::new("path", format!("{:?} is not {allowed}", self.path)));
         }
-        match &self.host {
-            Some(host) if host.is_empty() || !one_word(host) => {
-                return Err(InvalidCheck::Host(host.clone()));
-            }
-            _ => {}
+        if let Some(host) = self.host.as_ref().filter(|host| host.is_empty() || !is_plain(host)) {
+            let why = format!("{host:?} is not printable ASCII without spaces");
+            return Err(InvalidCheck::new("host", why));
         }
         match self.expect.iter().find(|status| !(100..=599).contains(*status)) {
-            Some(status) => Err(InvalidCheck::Status(*status)),
+            Some(status) => {
+                let why = format!("{status} is not an HTTP status: 100 to 599");
+                Err(InvalidCheck::new("expect", why))
+            }
             None => Ok(()),
         }
     }
@@ -164,16 +141,20 @@ pub struct Timing {
 impl Timing {
     fn prove(&self) -> Result<(), InvalidCheck> {
         let Self { interval, timeout, rise, fall } = *self;
-        if !(SHORTEST..=LONGEST_INTERVAL).contains(&interval) {
-            Err(InvalidCheck::Interval(interval))
-        } else if timeout < SHORTEST {
-            Err(InvalidCheck::Timeout(timeout))
-        } else if timeout > interval {
-            Err(InvalidCheck::TimeoutOverInterval { timeout, interval })
+        let show = humantime::format_duration;
+        if !(SHORTEST_INTERVAL..=LONGEST_INTERVAL).contains(&interval) {
+            let (least, most) = (show(SHORTEST_INTERVAL), show(LONGEST_INTERVAL));
+            let why = format!("{} is not allowed: {least} to {most}", show(interval));
+            Err(InvalidCheck::new("interval", why))
+        } else if timeout.is_zero() || timeout > interval {
+            let (timeout, interval) = (show(timeout), show(interval));
+            let why =
+                format!("{timeout} is not allowed: above 0s, at most the interval {interval}");
+            Err(InvalidCheck::new("timeout", why))
         } else if rise == 0 {
-            Err(InvalidCheck::Rise)
+            Err(InvalidCheck::new("rise", "0 is not allowed: 1 to 65535"))
         } else if fall == 0 {
-            Err(InvalidCheck::Fall)
+            Err(InvalidCheck::new("fall", "0 is not allowed: 1 to 65535"))
         } else {
             Ok(())
         }
@@ -208,31 +189,28 @@ mod tests {
         let second = Duration::from_secs(1);
         assert_eq!(
             refusal(Probe::Tcp, Timing { timeout: 3 * second, ..good }),
-            "timeout 3s is longer than interval 2s"
+            "timeout 3s is not allowed: above 0s, at most the interval 2s"
         );
-        assert_eq!(
+        assert!(
             refusal(Probe::Tcp, Timing { interval: Duration::MAX, ..good })
-                .split_once(" is not")
-                .unwrap()
-                .1,
-            " allowed: it is from 10ms to 1day"
+                .ends_with(" is not allowed: 10ms to 1day")
         );
         assert_eq!(
             refusal(Probe::Tcp, Timing { timeout: Duration::ZERO, ..good }),
-            "timeout 0s is not allowed: it is at least 10ms"
+            "timeout 0s is not allowed: above 0s, at most the interval 2s"
         );
         assert_eq!(
             refusal(Probe::Tcp, Timing { rise: 0, ..good }),
-            "rise 0 is not allowed: it is at least 1"
+            "rise 0 is not allowed: 1 to 65535"
         );
         assert_eq!(
             refusal(Probe::Tcp, Timing { fall: 0, ..good }),
-            "fall 0 is not allowed: it is at least 1"
+            "fall 0 is not allowed: 1 to 65535"
         );
         assert!(refusal(http("healthz", None, &[]), good).starts_with("path \"healthz\""));
         assert_eq!(
             refusal(http("/", None, &[200, 600]), good),
-            "status 600 is not allowed: it is from 100 to 599"
+            "expect 600 is not an HTTP status: 100 to 599"
         );
     }
 
@@ -254,7 +232,7 @@ mod tests {
         let ported = Check::new(Probe::Tcp, NonZeroU16::new(80), Timing::default()).unwrap();
         assert_eq!(portless.suits(&one), Ok(()));
         assert_eq!(ported.suits(&every), Ok(()));
-        assert_eq!(portless.suits(&every), Err(InvalidCheck::NoPort(every)));
+        assert_eq!(portless.suits(&every).unwrap_err().field, "port");
     }
 
     #[test]
@@ -262,6 +240,6 @@ mod tests {
         let mut check = Check::new(Probe::Tcp, None, Timing::default()).unwrap();
         check.timing.rise = 0;
         let error = serde_json::from_str::<Check>(&serde_json::to_string(&check).unwrap());
-        assert_eq!(error.unwrap_err().to_string(), "rise 0 is not allowed: it is at least 1");
+        assert_eq!(error.unwrap_err().to_string(), "rise 0 is not allowed: 1 to 65535");
     }
 }

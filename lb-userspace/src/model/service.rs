@@ -209,6 +209,26 @@ pub struct Service {
     pub backends: BTreeMap<BackendAddress, Backend>,
 }
 
+impl Service {
+    /// A backend's address as this service holds it: with its port filled in. Refuses a port that
+    /// the forwarding method cannot translate to, and the service's own VIP.
+    pub fn complete(&self, backend: BackendAddress) -> Result<BackendAddress, String> {
+        let Forward::Ipip = self.forward;
+        if backend.ip == self.address.vip {
+            return Err(format!("{} is the service's own VIP", backend.ip));
+        }
+        match (backend.port, self.address.port) {
+            (Some(port), Some(expected)) if port != expected => Err(format!(
+                "port {port} is not the service's port {expected}, and ipip cannot translate ports"
+            )),
+            (Some(port), None) => Err(format!(
+                "port {port} is not allowed: the service takes every port, and ipip keeps it"
+            )),
+            (_, port) => Ok(BackendAddress { ip: backend.ip, port }),
+        }
+    }
+}
+
 /// Names a backend: one server in two services is two backends.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct BackendKey {

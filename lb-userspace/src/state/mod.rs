@@ -1,11 +1,25 @@
 //! What is wanted, what is seen, and what follows from both.
 
 mod change;
+mod difference;
+mod idle;
+mod ids;
+mod maglev_cache;
+mod mutate;
 mod observed;
+mod persist;
+mod plan;
 mod tables;
 
 pub use change::{Change, Difference, Refusal, ServiceSettings};
+pub use difference::differences;
+pub(crate) use difference::named;
+pub use idle::idle_epochs;
+pub use ids::{IdLimits, Ids, IdsExhausted, Quarantine};
+pub use maglev_cache::MaglevCache;
 pub use observed::{Health, NextHop, Observed};
+pub use persist::{HashSeed, State, StateError, hash_key, startup};
+pub use plan::{PlanSettings, TunnelSources, plan, service_key};
 pub use tables::{ServiceTable, Tables};
 
 use std::collections::BTreeMap;

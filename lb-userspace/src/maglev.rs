@@ -1,0 +1,232 @@
+//! Builds Maglev tables.
+//!
+//! The tables follow Eisenbud et al., "Maglev: A Fast and Reliable Software Network Load Balancer"
+//! (NSDI 2016): every member walks the slots in an order of its own and takes the free ones it
+//! meets, turn by turn. Three things differ:
+//!
+//! - The size is a power of two, and every step is odd, so that a walk still meets every slot.
+//! - The shares are exact: a member takes its [`quotas`], and its turns are spread over the whole
+//!   build in proportion.
+//! - A walk is derived from the member's *address* alone. Its number in the maps plays no part, so
+//!   balancers with the same members agree on the address behind every slot.
+
+use std::{cmp::Reverse, iter::repeat_n, sync::Arc};
+
+use lb_common::{address::Address, backend::BackendId};
+use sha2::{Digest, Sha256};
+
+use crate::model::{BackendAddress, TableSize, Weight};
+
+/// A backend that new flows may go to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Member {
+    /// What its slots hold; never 0.
+    pub id: BackendId,
+    /// Where its walk comes from; no two members of a table share one.
+    pub address: BackendAddress,
+    /// Its share of the slots.
+    pub weight: Weight,
+}
+
+/// The backend of each slot; `None` when no member has a weight above 0.
+///
+/// Every member has the slots its weight asks for, to within one slot, and at least one. With more
+/// members than slots the heaviest have one each, of equal ones those with the lowest addresses.
+/// The order of `members` does not matter.
+pub fn build(size: TableSize, members: &[Member]) -> Option<Arc<[BackendId]>> {
+    let mut members: Vec<Member> =
+        members.iter().filter(|member| member.weight.0 > 0).copied().collect();
+    if members.len() > size.slots() {
+        members.sort_by_key(|member| (Reverse(member.weight), member.address));
+        members.truncate(size.slots());
+    }
+    members.sort_by_key(|member| member.address);
+    let weights: Vec<u16> = members.iter().map(|member| member.weight.0).collect();
+    let mut walks: Vec<Walk> = members
+        .iter()
+        .zip(quotas(size.slots(), &weights)?)
+        .map(|(member, quota)| Walk::new(member, quota))
+        .collect();
+    Some(fill(size, &mut walks))
+}
+
+/// How many slots each weight gets; all of them together get every slot. `None` without weights.
+///
+/// Each gets the whole part of its exact share, and the slots left over go to the largest
+/// remainders; but none gets less than one slot: the others pay for that in proportion.
+fn quotas(slots: usize, weights: &[u16]) -> Option<Vec<u32>> {
+    let mut one_slot = vec![false; weights.len()];
+    let (slots, total) = loop {
+        let rest = slots as u64 - one_slot.iter().filter(|one| **one).count() as u64;
+        let sharing = || weights.iter().zip(&one_slot).filter(|(_, one)| !**one);
+        let total: u64 = sharing().map(|(weight, _)| u64::from(*weight)).sum();
+        if sharing().all(|(weight, _)| u64::from(*weight) * rest >= total) {
+            break (rest, total);
+        }
+        for (weight, one) in weights.iter().zip(&mut one_slot) {
+            *one |= u64::from(*weight) * rest < total;
+        }
+    };
+    if total == 0 {
+        return None;
+    }
+    let share = |at: usize| u64::from(weights[at]) * slots;
+    let mut quotas: Vec<u32> = (0..weights.len())
+        .map(|at| if one_slot[at] { 1 } else { (share(at) / total) as u32 })
+        .collect();
+    let mut by_remainder: Vec<usize> = (0..weights.len()).filter(|at| !one_slot[*at]).collect();
+    by_remainder.sort_by_key(|at| (Reverse(share(*at) % total), *at));
+    let given: u64 = by_remainder.iter().map(|at| u64::from(quotas[*at])).sum();
+    for at in by_remainder.into_iter().take((slots - given) as usize) {
+        quotas[at] += 1;
+    }
+    Some(quotas)
+}
+
+/// One member's way through the slots: every slot once, by steps of one odd length.
+struct Walk {
+    id: BackendId,
+    /// The slot to look at next; only its low bits count.
+    next: u32,
+    step: u32,
+    /// The number that undoes a multiplication by `step`.
+    inverse: u32,
+    /// Slots still to take.
+    left: u32,
+    quota: u32,
+    /// Of a turn, the part that has come together so far: `size` makes a turn.
+    credit: u64,
+}
+
+impl Walk {
+    fn new(member: &Member, quota: u32) -> Self {
+        let digest = Sha256::digest(name(member.address));
+        let word = |at: usize| {
+            u32::from_le_bytes([digest[at], digest[at + 1], digest[at + 2], digest[at + 3]])
+        };
+        let step = word(4) | 1;
+        let (id, left) = (member.id, quota);
+        Self { id, next: word(0), step, inverse: inverse(step), left, quota, credit: 0 }
+    }
+
+    /// The next free slot on the way, which is passed.
+    ///
+    /// It looks at four slots at a time: whether the very next one is free is a coin toss that a
+    /// CPU cannot predict, whether one of four is, it mostly can.
+    fn stride(&mut self, taken: &Taken) -> u32 {
+        loop {
+            let mut free = 0;
+            for ahead in 0..4 {
+                let slot = self.next.wrapping_add(self.step.wrapping_mul(ahead));
+                free |= u32::from(!taken.holds(slot)) << ahead;
+            }
+            if free != 0 {
+                let passed = self.step.wrapping_mul(free.trailing_zeros());
+                let slot = self.next.wrapping_add(passed);
+                self.next = slot.wrapping_add(self.step);
+                return slot & taken.mask;
+            }
+            self.next = self.next.wrapping_add(self.step.wrapping_mul(4));
+        }
+    }
+
+    /// The slot that [`Self::stride`] would meet, found among those that are free: the walk comes
+    /// to slot `s` after `(s - next) / step` steps, modulo the size.
+    fn leap(&mut self, free: &[u32], mask: u32) -> (usize, u32) {
+        let mut nearest = (u32::MAX, 0);
+        for (at, slot) in free.iter().enumerate() {
+            let steps = slot.wrapping_sub(self.next).wrapping_mul(self.inverse) & mask;
+            if steps < nearest.0 {
+                nearest = (steps, at);
+            }
+        }
+        let (_, at) = nearest;
+        self.next = free[at].wrapping_add(self.step);
+        (at, free[at])
+    }
+}
+
+/// What a walk is derived from: 16 bytes of address, two of port. Every balancer of a group must
+/// derive the same walk, so this must never change.
+fn name(address: BackendAddress) -> [u8; 18] {
+    let mut name = [0; 18];
+    let (ip, port) = name.split_at_mut(16);
+    ip.copy_from_slice(&Address::from(address.ip).octets());
+    port.copy_from_slice(&address.port.map_or(0, u16::from).to_be_bytes());
+    name
+}
+
+/// The inverse of an odd number modulo 2³², by Newton's method: each round doubles the right bits,
+/// and an odd number is its own inverse in the last three.
+fn inverse(odd: u32) -> u32 {
+    (0..4).fold(odd, |x, _| x.wrapping_mul(2u32.wrapping_sub(odd.wrapping_mul(x))))
+}
+
+/// Which slots are taken: a bit each, so that the set of the default table stays in the L1 cache.
+struct Taken {
+    words: Vec<u64>,
+    mask: u32,
+}
+
+impl Taken {
+    /// Only the low bits of `slot` count.
+    fn holds(&self, slot: u32) -> bool {
+        let slot = slot & self.mask;
+        self.words[slot as usize / 64] >> (slot % 64) & 1 == 1
+    }
+
+    fn insert(&mut self, slot: u32) {
+        self.words[slot as usize / 64] |= 1 << (slot % 64);
+    }
+}
+
+/// With so few free slots, searching them all is quicker than a walk that meets mostly taken ones.
+fn few(slots: usize) -> usize {
+    slots.isqrt()
+}
+
+/// Gives every slot to a walk. The quotas add up to the slots.
+fn fill(size: TableSize, walks: &mut [Walk]) -> Arc<[BackendId]> {
+    let slots = size.slots();
+    let mut table: Arc<[BackendId]> = repeat_n(0, slots).collect();
+    let filled = Arc::make_mut(&mut table);
+    let mut taken = Taken { words: vec![0; slots.div_ceil(64)], mask: slots as u32 - 1 };
+    let mut free: Option<Vec<u32>> = None;
+    let mut left = slots;
+    while left > 0 {
+        for_each_turn(slots, walks, |walk| {
+            if left <= few(slots) && free.is_none() {
+                free = Some((0..slots as u32).filter(|slot| !taken.holds(*slot)).collect());
+            }
+            let slot = match &mut free {
+                None => walk.stride(&taken),
+                Some(free) => {
+                    let (at, slot) = walk.leap(free, taken.mask);
+                    free.swap_remove(at);
+                    slot
+                }
+            };
+            taken.insert(slot);
+            filled[slot as usize] = walk.id;
+            left -= 1;
+        });
+    }
+    table
+}
+
+/// One round of turns: on the average one a walk, each as often as its quota says. A part of a turn
+/// is kept for the next round.
+fn for_each_turn(slots: usize, walks: &mut [Walk], mut turn: impl FnMut(&mut Walk)) {
+    let count = walks.len() as u64;
+    for walk in walks {
+        walk.credit += u64::from(walk.quota) * count;
+        while walk.credit >= slots as u64 && walk.left > 0 {
+            walk.credit -= slots as u64;
+            walk.left -= 1;
+            turn(walk);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
