@@ -5,5 +5,6 @@
 //! [`dataplane`], the only module that touches BPF, writes what differs. [`daemon`] is the one task
 //! that owns the state; everything else sends it messages.
 
+pub mod dataplane;
 pub mod model;
 pub mod state;
