@@ -8,6 +8,8 @@
 pub mod api;
 pub mod cli;
 pub mod config;
+pub mod daemon;
+pub mod dataplane;
 pub mod health;
 pub mod maglev;
 pub mod model;

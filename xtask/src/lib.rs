@@ -1,1 +1,3 @@
-//! Builds the BPF objects.
+//! The part of `cargo xtask` that build scripts use: building the BPF objects.
+
+pub mod bpf;

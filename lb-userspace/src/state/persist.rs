@@ -42,6 +42,11 @@ impl HashSeed {
         Ok(Self(bytes))
     }
 
+    /// The bytes that follow from a secret of any length.
+    pub fn of_secret(secret: &[u8]) -> Self {
+        Self(Sha256::new().chain_update(b"lb hash seed").chain_update(secret).finalize().into())
+    }
+
     /// The bytes, for [`hash_key`].
     pub fn as_bytes(&self) -> &[u8] {
         &self.0

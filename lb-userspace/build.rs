@@ -1,0 +1,13 @@
+//! Builds the BPF objects that the daemon carries.
+
+use std::{env, path::Path};
+
+use anyhow::{Context as _, Result};
+
+fn main() -> Result<()> {
+    for source in xtask::bpf::sources() {
+        println!("cargo::rerun-if-changed={}", source.display());
+    }
+    let out_dir = env::var_os("OUT_DIR").context("OUT_DIR is not set")?;
+    xtask::bpf::build(Path::new(&out_dir))
+}

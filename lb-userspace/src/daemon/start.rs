@@ -1,0 +1,217 @@
+//! The daemon's start and its end.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::IpAddr,
+    path::Path,
+    time::{Duration, SystemTime},
+};
+
+use anyhow::Context;
+use lb_common::backend::BackendId;
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
+use tokio::{
+    signal::unix::{SignalKind, signal},
+    sync::{mpsc, oneshot},
+    time::timeout,
+};
+
+use super::owner::{Inbox, Owner, is_checked, log_differences};
+use crate::{
+    api::{server, socket::Socket},
+    config::{Config, DaemonConfig},
+    dataplane::{Dataplane, DataplaneConfig},
+    health,
+    model::BackendKey,
+    network::{Network, NextHopReport},
+    state::{
+        HashSeed, Health, Ids, MaglevCache, Observed, PlanSettings, State, Tables, hash_key,
+        startup,
+    },
+};
+
+/// How long the first tables wait for next hops: what is adopted keeps its way meanwhile.
+const FIRST_LOOK: Duration = Duration::from_secs(3);
+
+/// Messages under way to the owner; senders wait when there are more.
+const QUEUE: usize = 1024;
+
+/// Runs the daemon with a config file until SIGINT or SIGTERM. The data path stays: packets keep
+/// their way until `lb detach` or the next daemon. `socket` goes before the config file's.
+pub fn run(config_path: &Path, socket: Option<&Path>) -> anyhow::Result<()> {
+    env_logger::Builder::from_env(env_logger::Env::default().default_filter_or("info")).init();
+    let mut config = Config::load_to_run(config_path)?;
+    if let Some(socket) = socket {
+        config.daemon.paths.socket = socket.to_owned();
+    }
+    raise_file_limit();
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .context("cannot start the async runtime")?;
+    runtime.block_on(serve(config, config_path))
+}
+
+async fn serve(config: Config, config_path: &Path) -> anyhow::Result<()> {
+    // First of all: a second daemon must not touch what the first one runs.
+    let socket = Socket::bind(&config.daemon.paths.socket)?;
+    let (stop, stopped) = oneshot::channel();
+    let (reload, reloads) = mpsc::channel(1);
+    tokio::spawn(signals(stop, reload)?);
+
+    let (next_hop_reports, next_hops) = mpsc::channel(QUEUE);
+    let (health_reports, health_queue) = mpsc::channel(QUEUE);
+    let network = Network::spawn(next_hop_reports).await?;
+    let mut owner = adopt(config, config_path, network, health::Health::spawn(health_reports))?;
+    let (commands, command_queue) = mpsc::channel(QUEUE);
+    let mut inbox = Inbox { commands: command_queue, next_hops, health: health_queue, reloads };
+    owner.watch();
+    owner.wait_for_next_hops(&mut inbox.next_hops).await;
+    owner.replan();
+    owner.state.save(&owner.config.paths.state)?;
+    log::info!("ready: {} services", owner.state.desired.services.len());
+
+    let owner = tokio::spawn(owner.run(inbox));
+    let shutdown = async move {
+        // A sender that is gone says the same.
+        let _ = stopped.await;
+    };
+    server::serve(socket, commands, shutdown).await.context("cannot serve the socket")?;
+    owner.await.context("the task that owns the state")?;
+    log::info!("stopped; the data path keeps forwarding: `lb detach` takes it off");
+    Ok(())
+}
+
+/// The owner of what the state file remembers, and of what the kernel runs already.
+fn adopt(
+    config: Config,
+    config_path: &Path,
+    network: Network,
+    health: health::Health,
+) -> anyhow::Result<Owner> {
+    let Config { desired: file, daemon: config } = config;
+    let saved = State::load(&config.paths.state)?;
+    let (desired, differences) = startup(&file, saved.as_ref());
+    config.limits.admit(&desired)?;
+    let hash_seed = hash_seed(&config, saved.as_ref())?;
+    let known = saved.map(|saved| saved.ids).unwrap_or_default();
+    let ids = known.assign(&desired, config.limits.ids())?;
+    let state = State { desired, ids, hash_seed, file };
+
+    let (dataplane, adopted) = Dataplane::open(&dataplane_config(&config, hash_seed))?;
+    log::info!("{} services and {} backends adopted", adopted.services, adopted.backends);
+    for interface in &adopted.detached {
+        log::info!("{interface}: detached, as the config file does not name it");
+    }
+    log_differences(&differences);
+    let observed =
+        Observed { health: adopted_health(&dataplane, &known, &state), next_hops: BTreeMap::new() };
+    Ok(Owner {
+        settings: PlanSettings { tunnel: config.tunnel, epoch: Dataplane::epoch_length() },
+        config,
+        config_path: config_path.to_owned(),
+        started: SystemTime::now(),
+        state,
+        observed,
+        unresolved: BTreeMap::new(),
+        tables: Tables::default(),
+        departed: BTreeMap::new(),
+        fault: None,
+        cache: MaglevCache::default(),
+        dataplane,
+        network,
+        health,
+    })
+}
+
+fn dataplane_config(config: &DaemonConfig, hash_seed: HashSeed) -> DataplaneConfig {
+    DataplaneConfig {
+        pin_dir: config.paths.pins.clone(),
+        interfaces: config.interfaces.iter().map(ToString::to_string).collect(),
+        mode: config.mode,
+        limits: config.limits,
+        hash_key: hash_key(hash_seed.as_bytes()),
+    }
+}
+
+/// Where the hash key comes from: the config's secret, or what was drawn at the first start.
+fn hash_seed(config: &DaemonConfig, saved: Option<&State>) -> anyhow::Result<HashSeed> {
+    match (&config.hash_key, saved) {
+        (Some(secret), _) => Ok(HashSeed::of_secret(secret.as_bytes())),
+        (None, Some(saved)) => Ok(saved.hash_seed),
+        (None, None) => HashSeed::random().context("cannot draw a random hash key"),
+    }
+}
+
+/// What the adopted tables say of each backend's health: one that serves goes on serving until its
+/// check says otherwise.
+fn adopted_health(
+    dataplane: &Dataplane,
+    known: &Ids,
+    state: &State,
+) -> BTreeMap<BackendKey, Health> {
+    let usable = dataplane.usable_backends();
+    let serves = |key: &BackendKey, id: BackendId| {
+        known.backend(&key.service, &key.address) == Some(id) && usable.contains(&id)
+    };
+    state
+        .ids
+        .backends()
+        .filter(|(key, id)| is_checked(&state.desired, key) && serves(key, *id))
+        .map(|(key, _)| (key, Health::Up))
+        .collect()
+}
+
+impl Owner {
+    /// Waits until there is an answer for every backend's address, so that the first tables lack
+    /// none that could have been there.
+    async fn wait_for_next_hops(&mut self, reports: &mut mpsc::Receiver<NextHopReport>) {
+        let services = self.state.desired.services.values();
+        let mut awaited: BTreeSet<IpAddr> = services
+            .flat_map(|service| service.backends.keys().map(|backend| backend.ip))
+            .collect();
+        let answers = async {
+            while !awaited.is_empty() {
+                let Some(report) = reports.recv().await else { return };
+                awaited.remove(&report.address);
+                self.note_next_hop(report);
+            }
+        };
+        if timeout(FIRST_LOOK, answers).await.is_err() {
+            log::warn!("{} next hops are not known yet", awaited.len());
+        }
+    }
+}
+
+/// Stops at SIGINT and SIGTERM, reads the config file again at SIGHUP.
+fn signals(
+    stop: oneshot::Sender<()>,
+    reload: mpsc::Sender<()>,
+) -> anyhow::Result<impl Future<Output = ()>> {
+    let listen = |kind| signal(kind).context("cannot listen for signals");
+    let mut interrupt = listen(SignalKind::interrupt())?;
+    let mut terminate = listen(SignalKind::terminate())?;
+    let mut hangup = listen(SignalKind::hangup())?;
+    Ok(async move {
+        loop {
+            tokio::select! {
+                _ = interrupt.recv() => break,
+                _ = terminate.recv() => break,
+                // One reload that waits reads what a second one would.
+                _ = hangup.recv() => drop(reload.try_send(())),
+            }
+        }
+        // Nobody waits any more: then the daemon is ending already.
+        let _ = stop.send(());
+    })
+}
+
+/// Each probe of a health check is a socket.
+fn raise_file_limit() {
+    let raised = getrlimit(Resource::RLIMIT_NOFILE)
+        .and_then(|(_, hard)| setrlimit(Resource::RLIMIT_NOFILE, hard, hard));
+    if let Err(error) = raised {
+        log::warn!("the limit of open files stays as it is: {error}");
+    }
+}
