@@ -1,0 +1,3 @@
+//! Stories: what users rely on, told with real hosts, real traffic and the real `lb`.
+
+mod the_lab;
