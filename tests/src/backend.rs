@@ -10,7 +10,7 @@ use anyhow::{Context, Result};
 
 use crate::{
     addresses::{BALANCER, RACK, VIP, VIP6},
-    balancer::{Output, run_lb},
+    command::{Output, run_lb},
     host::Host,
     http::Connection,
     network::INTERFACE,

@@ -1,24 +1,22 @@
 //! The balancer: the host on which `lb` runs.
 
 use std::{
-    env,
     net::{Ipv4Addr, Ipv6Addr},
-    path::PathBuf,
-    process::Command,
     sync::{Mutex, PoisonError},
     time::Duration,
 };
 
-use anyhow::{Context, Result, anyhow, bail};
-use serde_json::Value;
+use anyhow::{Result, anyhow, bail};
 
 use crate::{
     addresses::{BALANCER, RACK},
+    command::{self, Output, run_lb},
     config::Config,
     host::Host,
     network::{self, INTERFACE},
-    poll,
+    nginx, poll,
     process::Process,
+    status::Status,
 };
 
 const CONFIG: &str = "/run/lb.toml";
@@ -123,10 +121,26 @@ impl Balancer {
     #[track_caller]
     pub fn refused(&self, config: &str) -> Output {
         self.write_config(config);
-        let lb = lb_binary().unwrap_or_else(|error| panic!("{error:#}"));
-        let lb = lb.to_string_lossy();
-        output(self.host.command("timeout", &["5", &lb, "run", "--config", CONFIG]))
+        command::run_lb_for("5", &self.host, &["run", "--config", CONFIG])
             .unwrap_or_else(|error| panic!("{error:#}"))
+    }
+
+    /// What `lb status` says.
+    ///
+    /// # Panics
+    /// When it says nothing that can be understood.
+    #[track_caller]
+    pub fn status(&self) -> Status {
+        Status::new(&self.lb(&["status", "-o", "json"]).json())
+    }
+
+    /// Starts a web server of the balancer's own, beside `lb`.
+    ///
+    /// # Panics
+    /// When it cannot be started.
+    #[track_caller]
+    pub fn start_nginx(&self) -> Process {
+        nginx::start(&self.host).unwrap_or_else(|error| panic!("{error:#}"))
     }
 
     /// What has gone through the interface, whether the kernel saw it or XDP alone.
@@ -162,10 +176,14 @@ impl Balancer {
         self.host.write(CONFIG, config).unwrap_or_else(|error| panic!("{error:#}"));
     }
 
+    /// Where the config file lies on the host.
+    pub fn config_path(&self) -> &'static str {
+        CONFIG
+    }
+
     fn launch(&self) -> Result<()> {
-        let lb = lb_binary()?;
-        let daemon =
-            self.host.start("lb", &lb.to_string_lossy(), &["run", "--config", CONFIG])?;
+        let lb = command::lb_binary()?;
+        let daemon = self.host.start("lb", &lb, &["run", "--config", CONFIG])?;
         let mut slot = self.daemon.lock().unwrap_or_else(PoisonError::into_inner);
         let daemon = slot.insert(daemon);
         let answer = poll::until(START, || match daemon.ended() {
@@ -178,65 +196,4 @@ impl Balancer {
 
 fn answers(host: &Host) -> bool {
     run_lb(host, &["status"]).is_ok_and(|output| output.code == 0)
-}
-
-/// How a command ended, and what it said.
-#[derive(Debug)]
-pub struct Output {
-    command: String,
-    /// Its exit code; -1 when a signal ended it.
-    pub code: i32,
-    /// What it printed.
-    pub stdout: String,
-    /// What it complained about.
-    pub stderr: String,
-}
-
-impl Output {
-    /// What it printed, when it ended well.
-    ///
-    /// # Panics
-    /// When it did not.
-    #[track_caller]
-    pub fn success(self) -> String {
-        assert_eq!(self.code, 0, "{}: {}", self.command, self.stderr);
-        self.stdout
-    }
-
-    /// What it printed as JSON, when it ended well.
-    ///
-    /// # Panics
-    /// When it did not, or printed something else.
-    #[track_caller]
-    pub fn json(self) -> Value {
-        let command = self.command.clone();
-        let text = self.success();
-        serde_json::from_str(&text)
-            .unwrap_or_else(|error| panic!("{command} printed no JSON: {error}: {text}"))
-    }
-}
-
-/// Runs `lb` on a host.
-pub(crate) fn run_lb(host: &Host, arguments: &[&str]) -> Result<Output> {
-    output(host.command(&lb_binary()?.to_string_lossy(), arguments))
-}
-
-fn output(mut command: Command) -> Result<Output> {
-    let output = command.output().with_context(|| format!("start {command:?}"))?;
-    Ok(Output {
-        command: format!("{command:?}"),
-        code: output.status.code().unwrap_or(-1),
-        stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
-        stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
-    })
-}
-
-/// The `lb` that was built together with the program that runs.
-fn lb_binary() -> Result<PathBuf> {
-    let own = env::current_exe().context("the path of this program")?;
-    // Programs lie in the profile's directory, tests in `deps` under it.
-    let found = own.ancestors().skip(1).take(2).map(|dir| dir.join("lb")).find(|lb| lb.is_file());
-    found.with_context(|| {
-        format!("no `lb` beside {}: run `cargo build --package lb-userspace` first", own.display())
-    })
 }

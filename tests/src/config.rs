@@ -55,9 +55,7 @@ impl Config {
     /// A backend of the service.
     #[must_use]
     pub fn backend(mut self, address: impl Display, weight: u16) -> Self {
-        self.line(format_args!(
-            "[[service.backend]]\naddress = \"{address}\"\nweight = {weight}"
-        ));
+        self.line(format_args!("[[service.backend]]\naddress = \"{address}\"\nweight = {weight}"));
         self
     }
 

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use crate::{balancer::run_lb, topology::Lab};
+use crate::{command::run_lb, topology::Lab};
 
 /// As much as a person needs to begin looking; what cannot be had says why.
 pub(crate) fn report(lab: &Lab) -> String {

@@ -65,7 +65,8 @@ impl Host {
     /// Starts a command that goes on running; what it prints goes to `/run/NAME.log` on the host.
     pub fn start(&self, name: &str, program: &str, arguments: &[&str]) -> Result<Process> {
         let path = format!("/run/{name}.log");
-        let log = self.inside(|| fs::OpenOptions::new().create(true).append(true).open(&path))??;
+        let log =
+            self.inside(|| fs::OpenOptions::new().create(true).append(true).open(&path))??;
         let mut command = self.command(program, arguments);
         command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
         let child = command.spawn().with_context(|| format!("start {program}"))?;

@@ -34,6 +34,7 @@ impl Tally {
     }
 
     /// How many of the answered requests one backend answered, from 0 to 1.
+    #[expect(clippy::cast_precision_loss, reason = "a lab makes far fewer than 2^52 requests")]
     pub fn share(&self, backend: &str) -> f64 {
         self.of(backend) as f64 / self.answered().max(1) as f64
     }

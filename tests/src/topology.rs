@@ -129,16 +129,20 @@ impl Lab {
             .chain(self.backends.iter().map(Backend::host))
     }
 
-    /// Makes every backend accept the balancer's tunnel, and starts the balancer with `config`.
+    /// Makes every backend accept the balancer's tunnel, starts the balancer with `config`, and
+    /// waits until it calls every backend up.
     ///
     /// # Panics
-    /// When one of them refuses.
+    /// When one of them refuses, or a backend does not come up.
     #[track_caller]
     pub fn serve(&self, config: &Config) {
         for backend in &self.backends {
             backend.attach_decap();
         }
         self.balancer.start(config);
+        self.eventually("every backend is up", Duration::from_secs(10), || {
+            self.balancer.status().backends().all(|backend| backend.state == "up")
+        });
     }
 
     /// Waits for what shall come true.

@@ -76,7 +76,7 @@ fn answer(socket: &UdpSocket, name: &str, received: &AtomicU64, stop: &AtomicBoo
 }
 
 /// Sends one datagram and waits for its answer.
-pub(crate) fn ask(socket: &UdpSocket, datagram: &[u8]) -> io::Result<UdpAnswer> {
+pub fn ask(socket: &UdpSocket, datagram: &[u8]) -> io::Result<UdpAnswer> {
     socket.send(datagram)?;
     let mut reply = vec![0; 65_536];
     let length = socket.recv(&mut reply)?;

@@ -46,7 +46,7 @@ pub(crate) fn attach(interface: &str) -> Result<()> {
         if_nametoindex(interface).with_context(|| format!("no interface {interface}"))?;
     let program = load().context("load XDP_PASS")?;
     let link = LinkCreate {
-        program: program.as_raw_fd() as u32,
+        program: program.as_raw_fd().cast_unsigned(),
         interface: interface_index,
         attach_type: BPF_XDP,
         flags: XDP_FLAGS_DRV_MODE,
