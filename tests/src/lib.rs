@@ -20,6 +20,7 @@ pub mod balancer;
 pub mod client;
 pub mod command;
 pub mod config;
+pub mod demo;
 mod diagnostics;
 pub mod host;
 pub mod http;
