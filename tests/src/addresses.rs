@@ -1,4 +1,4 @@
-//! The lab's address plan: documentation prefixes of RFC 5737 and RFC 3849.
+//! The lab's address plan, of prefixes that RFC 5737 and RFC 3849 set aside for documentation.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
@@ -21,15 +21,23 @@ pub(crate) struct Network {
     v6: u16,
     /// Largest packet in bytes.
     pub(crate) mtu: u32,
+    /// Whether its hosts run XDP programs.
+    pub(crate) runs_xdp: bool,
 }
 
 /// Where clients live.
 pub(crate) const CLIENTS: Network =
-    Network { bridge: "clients", v4: [198, 51, 100], v6: 1, mtu: 1500 };
+    Network { bridge: "clients", v4: [198, 51, 100], v6: 1, mtu: 1500, runs_xdp: false };
 
 /// Where balancers and backends live. Its MTU has room for an outer IPv6 header around a client's
 /// largest packet: balancing by tunnel needs that of a real network too.
-pub(crate) const RACK: Network = Network { bridge: "rack", v4: [192, 0, 2], v6: 2, mtu: 1600 };
+pub(crate) const RACK: Network =
+    Network { bridge: "rack", v4: [192, 0, 2], v6: 2, mtu: 1600, runs_xdp: true };
+
+/// Where a two-armed balancer takes the clients' packets in (RFC 2544: documentation has no fourth
+/// prefix).
+pub(crate) const FRONT: Network =
+    Network { bridge: "front", v4: [198, 18, 0], v6: 4, mtu: 1500, runs_xdp: true };
 
 impl Network {
     /// The IPv4 address of host `n`.

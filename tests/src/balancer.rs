@@ -9,7 +9,7 @@ use std::{
 use anyhow::{Result, anyhow, bail};
 
 use crate::{
-    addresses::{BALANCER, RACK},
+    addresses::{BALANCER, FRONT, RACK},
     command::{self, Output, run_lb},
     config::Config,
     host::Host,
@@ -44,9 +44,15 @@ pub struct InterfaceCounters {
 }
 
 impl Balancer {
-    pub(crate) fn new(router: &Host) -> Result<Self> {
+    pub(crate) fn new(router: &Host, two_armed: bool) -> Result<Self> {
         let host = Host::new("balancer")?;
-        network::wire(&host, BALANCER, RACK, router)?;
+        let front = if two_armed { FRONT } else { RACK };
+        network::wire(&host, INTERFACE, router, front, BALANCER)?;
+        if two_armed {
+            network::wire(&host, "eth1", router, RACK, BALANCER)?;
+        }
+        network::default_route(&host, front)?;
+        network::route_vips(router, front)?;
         Ok(Self { host, daemon: Mutex::default() })
     }
 

@@ -11,6 +11,9 @@
 //! panic or SIGKILL, the kernel takes the hosts, their cables, BPF pins and files down; and labs
 //! that run at the same time cannot meet.
 //!
+//! A two-armed balancer takes clients' packets in by a third network, 198.18.0.0/24 and
+//! `2001:db8:4::/64`.
+//!
 //! The router sends the VIPs' packets to the balancer; backends own the VIPs and answer clients
 //! through the router directly. The lab runs the `lb` command as an operator would, never its code.
 

@@ -13,7 +13,8 @@ use crate::{
     config::Config,
     diagnostics,
     host::Host,
-    network, poll,
+    network::{self, INTERFACE},
+    poll,
 };
 
 /// What a lab shall consist of, besides its router and its balancer.
@@ -21,6 +22,7 @@ use crate::{
 pub struct Topology {
     clients: Vec<String>,
     backends: Vec<String>,
+    two_armed: bool,
 }
 
 impl Topology {
@@ -43,6 +45,14 @@ impl Topology {
         self
     }
 
+    /// And a second interface for the balancer: packets of clients come in by `eth0` from a network
+    /// of their own, and leave for the backends by `eth1`.
+    #[must_use]
+    pub fn two_armed(mut self) -> Self {
+        self.two_armed = true;
+        self
+    }
+
     /// Builds it, for a test.
     ///
     /// # Panics
@@ -60,17 +70,19 @@ impl Topology {
              asks for it by sudo"
         );
         let router = network::router().context("router")?;
-        let balancer = Balancer::new(&router).context("balancer")?;
+        let balancer = Balancer::new(&router, self.two_armed).context("balancer")?;
         let mut clients = Vec::new();
         for (name, number) in self.clients.iter().zip(FIRST_CLIENT..) {
             let host = Host::new(name)?;
-            network::wire(&host, number, CLIENTS, &router)?;
+            network::wire(&host, INTERFACE, &router, CLIENTS, number)?;
+            network::default_route(&host, CLIENTS)?;
             clients.push(Client::new(host));
         }
         let mut backends = Vec::new();
         for (name, number) in self.backends.iter().zip(FIRST_BACKEND..) {
             let host = Host::new(name)?;
-            network::wire(&host, number, RACK, &router)?;
+            network::wire(&host, INTERFACE, &router, RACK, number)?;
+            network::default_route(&host, RACK)?;
             backends.push(Backend::new(host, number)?);
         }
         Ok(Lab { router, balancer, clients, backends })

@@ -4,6 +4,7 @@ use std::{
     env,
     ffi::OsString,
     fs,
+    io::{self, IsTerminal},
     os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
     process::Command,
@@ -13,7 +14,11 @@ use anyhow::{Context, Result, bail, ensure};
 
 /// Says what is under way, for people who wait.
 pub(crate) fn say(what: &str) {
-    eprintln!("\x1b[1m==> {what}\x1b[0m");
+    if io::stderr().is_terminal() {
+        eprintln!("\x1b[1m==> {what}\x1b[0m");
+    } else {
+        eprintln!("==> {what}");
+    }
 }
 
 /// The cargo that runs this task, in the workspace.

@@ -41,7 +41,7 @@ impl<'lab> Stage<'lab> {
 
 /// Tells something.
 pub(super) fn tell(text: &str) {
-    for line in text.lines() {
+    for line in text.lines().filter(|line| !line.is_empty()) {
         println!("   {line}");
     }
 }

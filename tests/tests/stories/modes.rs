@@ -27,3 +27,17 @@ fn generic_mode_serves_as_native_does() {
         assert!(alice.ping(VIP.ip()), "the VIP answers no ping in {mode} mode");
     }
 }
+
+#[test]
+fn packets_leave_by_another_interface_than_they_came_in_by() {
+    for mode in ["native", "generic"] {
+        let lab = Topology::new().client("alice").backends(2).two_armed().start();
+        let web = Config::new().setting("mode", &format!("{mode:?}"));
+        let web = web.service("web", format!("tcp:{VIP}"));
+        lab.serve(&lab.backends().iter().fold(web, |web, backend| web.backend(backend.v4(), 1)));
+
+        let mut connection = lab.client("alice").keep_open(VIP);
+        assert_eq!(connection.get("/large").unwrap().body.len(), 1 << 20, "in {mode} mode");
+        assert_eq!(connection.post("/", &vec![b'!'; 1 << 20]).unwrap().status, 200);
+    }
+}

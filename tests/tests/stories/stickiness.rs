@@ -12,8 +12,14 @@ fn a_connection_stays_while_other_backends_come_and_go() {
     let mut open = open_connections(&lab, 60);
     assert!(["web1", "web2", "web3"].iter().all(|name| open.iter().any(|(by, _)| by == name)));
 
-    let changes: [&[&str]; 5] = [
-        &["backend", "add", "web", &web4, "--weight", "5"],
+    let change = ["backend", "add", "web", &web4, "--weight", "5"];
+    lab.balancer().lb(&change).success();
+    all_stay(&mut open, &change);
+    let mut newcomers = open_connections(&lab, 60);
+    assert!(newcomers.iter().any(|(served_by, _)| served_by == "web4"));
+    open.append(&mut newcomers);
+
+    let changes: [&[&str]; 4] = [
         &["backend", "set", "web", &web2, "--weight", "9"],
         &["backend", "drain", "web", &web2],
         &["backend", "enable", "web", &web2],
@@ -28,6 +34,7 @@ fn a_connection_stays_while_other_backends_come_and_go() {
     lab.balancer().lb(&change).success();
     open.retain(|(served_by, _)| served_by != "web3");
     all_stay(&mut open, &change);
+    assert!(open_connections(&lab, 60).iter().all(|(served_by, _)| served_by != "web3"));
 }
 
 #[test]
