@@ -21,7 +21,7 @@ impl Demo {
         setup::run()?;
         let why = "the demo makes network namespaces and loads BPF programs, which";
         let mut demo = step::as_root(step::built("demo")?, why)?;
-        let mut build = step::cargo(["build", "--quiet", "--bin", "lb", "--bin", "demo"]);
+        let mut build = step::cargo(["build", "--bin", "lb", "--bin", "demo"]);
         build.args(["--package", "lb-userspace", "--package", "tests"]);
         step::run(build, "see the compiler's message above")?;
         demo.args(self.keep.then_some("--keep")).args(self.stop.then_some("--stop"));

@@ -20,10 +20,10 @@ pub(super) fn not_installed(packages: &[&'static str]) -> Vec<&'static str> {
     packages.iter().copied().filter(|package| !is_installed(package)).collect()
 }
 
-/// Whether every package can be had.
+/// Whether every package can be had, with all that it depends on.
 pub(super) fn offers(packages: &[&str]) -> bool {
-    let show = Command::new("apt-cache").arg("show").args(packages).output();
-    show.is_ok_and(|show| show.status.success())
+    let install = Command::new("apt-get").args(["--simulate", "install"]).args(packages).output();
+    install.is_ok_and(|install| install.status.success())
 }
 
 /// Fetches the lists of packages, once in a run.
