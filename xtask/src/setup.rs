@@ -5,7 +5,7 @@ mod linker;
 
 use std::fs;
 
-use anyhow::{Result, bail};
+use anyhow::{Result, ensure};
 
 use crate::step;
 
@@ -36,20 +36,20 @@ pub(crate) fn run() -> Result<()> {
 }
 
 fn tools() -> Result<()> {
-    let missing = TOOLS.iter().filter(|tool| step::find(tool.program).is_none());
-    let missing: Vec<&str> = missing.map(|tool| tool.package).collect();
+    let missing: Vec<&Tool> =
+        TOOLS.iter().filter(|tool| step::find(tool.program).is_none()).collect();
     if missing.is_empty() {
         return Ok(());
     }
-    if !apt::is_here() {
-        let tools: Vec<&str> = TOOLS.iter().map(|tool| tool.program).collect();
-        bail!(
-            "install what brings these programs ({}); of them, Debian's packages {} are missing",
-            tools.join(", "),
-            missing.join(", ")
-        );
-    }
-    apt::install(&missing)
+    let list = |of: fn(&Tool) -> &str| missing.iter().map(|tool| of(tool)).collect::<Vec<_>>();
+    let packages = list(|tool| tool.package);
+    ensure!(
+        apt::is_here(),
+        "these programs are missing: {}; install the packages that bring them, on Debian {}",
+        list(|tool| tool.program).join(", "),
+        packages.join(", ")
+    );
+    apt::install(&packages)
 }
 
 /// The BPF toolchain: one that is there is used whatever its origin.
