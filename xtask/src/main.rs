@@ -1,2 +1,45 @@
-//! `cargo xtask`.
-fn main() {}
+//! `cargo xtask`: everything that is done with this repository.
+
+mod build;
+mod ci;
+mod demo;
+mod setup;
+mod step;
+mod test;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+/// Sets the machine up, builds, tests and demonstrates lb.
+#[derive(Parser)]
+#[command(bin_name = "cargo xtask")]
+enum Task {
+    /// Find what this machine lacks, and install it where that is possible
+    Setup,
+    /// Build the release of `lb`, BPF programs included
+    Build,
+    /// Set up, then run every test: on the host, in the kernel, and in the lab
+    Test(test::Test),
+    /// Set up, then show lb at work in a lab of network namespaces
+    Demo(demo::Demo),
+    /// Set up, then check formatting, lints, docs and tests, as CI does
+    Ci,
+}
+
+fn main() -> ExitCode {
+    let done = match Task::parse() {
+        Task::Setup => setup::run().map(|()| step::say("this machine has all that lb needs")),
+        Task::Build => build::run(),
+        Task::Test(test) => test.run(),
+        Task::Demo(demo) => demo.run(),
+        Task::Ci => ci::run(),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,21 @@
+//! Stories: what users rely on, told with real hosts, real traffic and the real `lb`.
+#![expect(clippy::unwrap_used, reason = "a story fails where something is not as it should be")]
+
+mod any_port;
+mod bad_input;
+mod decap;
+mod drain;
+mod failover;
+mod families;
+mod modes;
+mod passing;
+mod restart;
+mod stickiness;
+mod the_lab;
+mod udp;
+mod weights;
+
+use std::time::Duration;
+
+/// For what happens soon, on a machine that may be busy.
+const SOON: Duration = Duration::from_secs(10);

@@ -1,0 +1,30 @@
+//! Runs the demo.
+
+use anyhow::Result;
+
+use crate::{setup, step};
+
+/// Show lb at work in a lab of network namespaces.
+#[derive(clap::Args)]
+pub(crate) struct Demo {
+    /// Leave the lab up, and say how to play with it
+    #[arg(long, conflicts_with = "stop")]
+    keep: bool,
+    /// Take down a lab that was left up
+    #[arg(long)]
+    stop: bool,
+}
+
+impl Demo {
+    /// Sets the machine up, builds, and runs the demo as root.
+    pub(crate) fn run(&self) -> Result<()> {
+        setup::run()?;
+        let why = "the demo makes network namespaces and loads BPF programs, which";
+        let mut demo = step::as_root(step::built("demo")?, why)?;
+        let mut build = step::cargo(["build", "--bin", "lb", "--bin", "demo"]);
+        build.args(["--package", "lb-userspace", "--package", "tests"]);
+        step::run(build, "see the compiler's message above")?;
+        demo.args(self.keep.then_some("--keep")).args(self.stop.then_some("--stop"));
+        step::run(demo, "what it found is said above")
+    }
+}
