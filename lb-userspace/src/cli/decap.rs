@@ -11,6 +11,7 @@ use super::{
     machine::{self, Decapsulator},
     table::{Column, table},
 };
+use crate::config::Mode;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -39,6 +40,9 @@ pub(crate) struct Attach {
     /// The balancers' own addresses; packets from others are not unwrapped.
     #[arg(long, value_name = "ADDRESS", required = true, num_args = 1..)]
     from: Vec<IpAddr>,
+    /// Where in the kernel packets are unwrapped.
+    #[arg(long, value_enum, default_value_t)]
+    mode: Mode,
 }
 
 #[derive(Debug, Args)]
@@ -51,8 +55,8 @@ pub(crate) struct Detach {
 impl Decap {
     pub(crate) fn run(self, console: &Console) -> Result<(), Failure> {
         match self {
-            Self::Attach(Attach { interface, from }) => {
-                machine::attach_decap(&interface, &from)?;
+            Self::Attach(Attach { interface, from, mode }) => {
+                machine::attach_decap(&interface, &from, mode)?;
                 let from: Vec<_> = from.iter().map(IpAddr::to_string).collect();
                 console.show(&json!({ "interface": interface, "from": from }), |_| {
                     format!("{interface}: unwraps tunnels from {}", from.join(", "))
@@ -81,8 +85,9 @@ fn interface_name(text: &str) -> Result<String, String> {
     }
 }
 
-const COLUMNS: [Column; 4] = [
+const COLUMNS: [Column; 5] = [
     Column::Left("INTERFACE"),
+    Column::Left("MODE"),
     Column::Right("UNWRAPPED"),
     Column::Right("REFUSED"),
     Column::Left("FROM"),
@@ -95,6 +100,7 @@ fn decapsulators(all: &[Decapsulator]) -> String {
             let balancers: Vec<_> = one.balancers.iter().map(IpAddr::to_string).collect();
             vec![
                 one.interface.clone(),
+                one.mode.map_or_else(|| "not attached".to_owned(), |mode| mode.to_string()),
                 one.accepted.to_string(),
                 one.refused.to_string(),
                 balancers.join(", "),
@@ -119,13 +125,14 @@ mod tests {
     fn decapsulators_are_listed_with_what_they_refused() {
         let one = Decapsulator {
             interface: "eth0".to_owned(),
+            mode: Some(crate::dataplane::XdpMode::Native),
             balancers: vec!["192.0.2.1".parse().unwrap(), "2001:db8::1".parse().unwrap()],
             accepted: 1234,
             refused: 5,
         };
         let expected = "\
-INTERFACE  UNWRAPPED  REFUSED  FROM
-eth0            1234        5  192.0.2.1, 2001:db8::1";
+INTERFACE  MODE    UNWRAPPED  REFUSED  FROM
+eth0       native       1234        5  192.0.2.1, 2001:db8::1";
         assert_eq!(decapsulators(&[one]), expected);
     }
 }

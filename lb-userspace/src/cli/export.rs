@@ -16,7 +16,7 @@ impl Export {
     pub(crate) async fn run(self, console: &Console) -> Result<(), Failure> {
         let desired = console.daemon.desired().await?;
         if console.for_people() {
-            print(&machine::write_config(&desired)?)
+            print(&machine::write_config(&desired))
         } else {
             Console::show_json(&desired)
         }

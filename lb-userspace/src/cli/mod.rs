@@ -46,10 +46,9 @@ const EVERYWHERE: &str = "Options of every command";
 #[derive(Debug, Parser)]
 #[command(name = "lb", version, after_help = EXAMPLES)]
 struct Cli {
-    /// The daemon's Unix socket.
+    /// The daemon's Unix socket; /run/lb/lb.sock unless given, and for `lb run` the config file's.
     #[arg(long, global = true, env = "LB_SOCKET", value_name = "PATH", help_heading = EVERYWHERE)]
-    #[arg(default_value = DEFAULT_SOCKET)]
-    socket: PathBuf,
+    socket: Option<PathBuf>,
     /// Whether results are printed as tables for people or as JSON for programs.
     #[arg(short, long, global = true, value_name = "FORMAT", help_heading = EVERYWHERE)]
     #[arg(value_enum, default_value_t)]
@@ -111,10 +110,12 @@ pub fn main() -> ExitCode {
 fn execute(cli: Cli) -> Result<(), Failure> {
     let Cli { socket, output, command } = cli;
     match command {
-        Command::Run(run) => run.run(&socket),
+        Command::Run(run) => run.run(socket.as_deref()),
         Command::Once(once) => {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-            runtime.block_on(once.run(&Console::new(&socket, output)))
+            runtime.block_on(
+                once.run(&Console::new(&socket.unwrap_or_else(|| DEFAULT_SOCKET.into()), output)),
+            )
         }
     }
 }

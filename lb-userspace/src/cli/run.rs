@@ -15,7 +15,7 @@ pub(crate) struct Run {
 }
 
 impl Run {
-    pub(crate) fn run(self, socket: &Path) -> Result<(), Failure> {
+    pub(crate) fn run(self, socket: Option<&Path>) -> Result<(), Failure> {
         Ok(machine::run_daemon(&self.config, socket)?)
     }
 }

@@ -184,7 +184,7 @@ fn a_check_is_read_whole() {
 #[test]
 fn the_daemon_s_socket_can_be_named_before_or_after_the_command() {
     for line in ["lb --socket /tmp/x status", "lb status --socket /tmp/x"] {
-        assert_eq!(parse(line).unwrap().socket, Path::new("/tmp/x"));
+        assert_eq!(parse(line).unwrap().socket.as_deref(), Some(Path::new("/tmp/x")));
     }
 }
 

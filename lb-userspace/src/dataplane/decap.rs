@@ -10,7 +10,10 @@ use aya::{
     EbpfLoader,
     maps::{HashMap, Map, MapData, MapError, PerCpuArray},
 };
-use lb_common::address::Address;
+use lb_common::{
+    address::Address,
+    decap::{MAX_SOURCES, Outcome},
+};
 
 use super::{
     DataplaneError, XdpMode,
@@ -27,13 +30,6 @@ const PROGRAM: &str = "decap";
 const LINK: &str = "link";
 const SOURCES: &str = "SOURCES";
 const COUNTERS: &str = "DECAP_COUNTERS";
-/// Balancers that one backend takes tunnels from, at most.
-const MOST_SOURCES: u32 = 1024;
-
-/// How packets ended, by the index of their counter.
-const OUTCOMES: [&str; 5] =
-    ["decapsulated", "not_a_tunnel", "source_not_listed", "malformed", "fragment"];
-
 type Sources = HashMap<MapData, Plain<Address>, u8>;
 
 /// The backend's side on one interface.
@@ -46,7 +42,7 @@ pub struct DecapStatus {
     /// The balancers that tunnels are taken from.
     pub from: Vec<IpAddr>,
     /// Packets, by how they ended.
-    pub counters: BTreeMap<&'static str, u64>,
+    pub counters: BTreeMap<Outcome, u64>,
 }
 
 /// Strips the outer header of packets that come in by an interface from one of these balancers.
@@ -119,9 +115,9 @@ fn status_of(interface: &str, dir: &Path) -> Result<DecapStatus, DataplaneError>
     })
 }
 
-fn sums(map: &PerCpuArray<MapData, u64>) -> Result<BTreeMap<&'static str, u64>, MapError> {
-    let sum = |(index, name)| Ok((name, map.get(&index, 0)?.iter().sum()));
-    (0u32..).zip(OUTCOMES).map(sum).collect()
+fn sums(map: &PerCpuArray<MapData, u64>) -> Result<BTreeMap<Outcome, u64>, MapError> {
+    let sum = |outcome: &Outcome| Ok((*outcome, map.get(&(*outcome as u32), 0)?.iter().sum()));
+    Outcome::ALL.iter().map(sum).collect()
 }
 
 /// New balancers first: a packet of one that stays on the list is never refused.
@@ -145,12 +141,18 @@ fn held(sources: &Sources) -> Result<BTreeSet<Address>, MapError> {
 
 fn shapes() -> [Shape; 2] {
     [
-        Shape { name: SOURCES, key: 16, value: 1, entries: Some(MOST_SOURCES), limit: "the ABI" },
+        Shape {
+            name: SOURCES,
+            key: 16,
+            value: 1,
+            entries: Some(MAX_SOURCES as u32),
+            limit: "the ABI",
+        },
         Shape {
             name: COUNTERS,
             key: 4,
             value: 8,
-            entries: Some(OUTCOMES.len() as u32),
+            entries: Some(Outcome::ALL.len() as u32),
             limit: "the ABI",
         },
     ]
