@@ -38,6 +38,16 @@ pub enum ModeChoice {
     Generic,
 }
 
+impl fmt::Display for ModeChoice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Auto => "auto",
+            Self::Native => "native",
+            Self::Generic => "generic",
+        })
+    }
+}
+
 impl ModeChoice {
     /// True when an interface that runs in this mode is as the operator asks.
     pub(super) fn allows(self, running: XdpMode) -> bool {

@@ -155,8 +155,8 @@ impl<'a> Plan<'a> {
     /// The slots that hold no wanted key, or one that packets do not find there.
     fn unwanted_slots(&self, keys: &Keys<'_>) -> Vec<u32> {
         let is_wanted = |index: u32, slot: &ServiceSlot| {
-            let id = |service: &Option<&ServiceTable>| service.map_or(0, |service| service.id);
-            keys.get(&slot.key()).is_some_and(|service| id(service) == slot.id)
+            let id = |service: Option<&ServiceTable>| service.map_or(0, |service| service.id);
+            keys.get(&slot.key()).is_some_and(|service| id(*service) == slot.id)
                 && self.held.find(self.settings, slot.key()) == Some(index)
         };
         let live = self.held.slots.iter().filter(|(_, slot)| slot.selector != Selector::RETIRED);
