@@ -99,3 +99,13 @@ fn outer_v6_header(packet: &Packet, backend: &BackendEntry) -> Ipv6Hdr {
         dst_addr: backend.outer_destination.octets(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_carry_is_folded_twice() {
+        assert_eq!(header_sum([255; 4], [255; 4], IPV4), 0xc504);
+    }
+}

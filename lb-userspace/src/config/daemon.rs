@@ -77,6 +77,16 @@ pub enum Mode {
     Generic,
 }
 
+impl fmt::Display for Mode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Auto => "auto",
+            Self::Native => "native",
+            Self::Generic => "generic",
+        })
+    }
+}
+
 /// A text that no log shows.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(pub(super) String);

@@ -69,10 +69,7 @@ pub fn attach(
 fn attach_at(place: &Place, dir: &Path, from: &[IpAddr], mode: Mode) -> Result<(), DataplaneError> {
     let mut loader = EbpfLoader::new();
     for shape in shapes() {
-        if load::check_pinned(dir, &shape).is_err() {
-            // Of an older version: the program goes over to new maps as a whole.
-            pin::remove(&dir.join(shape.name))?;
-        }
+        load::check_pinned(dir, &shape)?;
         loader.map_pin_path(shape.name, dir.join(shape.name));
     }
     let mut ebpf = load::load(&mut loader, OBJECT, PROGRAM)?;
@@ -141,19 +138,13 @@ fn held(sources: &Sources) -> Result<BTreeSet<Address>, MapError> {
 
 fn shapes() -> [Shape; 2] {
     [
-        Shape {
-            name: SOURCES,
-            key: 16,
-            value: 1,
-            entries: Some(MAX_SOURCES as u32),
-            limit: "the ABI",
-        },
+        Shape { name: SOURCES, key: 16, value: 1, entries: Some(MAX_SOURCES as u32), limit: None },
         Shape {
             name: COUNTERS,
             key: 4,
             value: 8,
             entries: Some(Outcome::ALL.len() as u32),
-            limit: "the ABI",
+            limit: None,
         },
     ]
 }

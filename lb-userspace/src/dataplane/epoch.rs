@@ -51,7 +51,7 @@ fn clock(id: libc::clockid_t, call: ClockCall) -> io::Result<u64> {
         return Err(io::Error::last_os_error());
     }
     // A monotonic clock is not negative.
-    Ok(time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64)
+    Ok(time.tv_sec.cast_unsigned() * 1_000_000_000 + time.tv_nsec.cast_unsigned())
 }
 
 #[cfg(test)]
@@ -65,5 +65,14 @@ mod tests {
             let length = jiffy_ns << nearest_shift(jiffy_ns);
             assert!((2_800_000_000..5_700_000_000).contains(&length), "{hz} Hz: {length} ns");
         }
+    }
+
+    #[test]
+    fn userspace_tells_the_epoch_that_the_kernels_jiffies_tell() {
+        let timers = std::fs::read_to_string("/proc/timer_list").unwrap();
+        let jiffies = timers.lines().find_map(|line| line.trim().strip_prefix("jiffies: "));
+        let kernel = Epoch::new(jiffies.unwrap().parse::<u64>().unwrap() >> shift());
+        let apart = now().since(kernel).min(kernel.since(now()));
+        assert!(apart <= 1, "{kernel:?} in the kernel, {:?} here", now());
     }
 }

@@ -59,7 +59,7 @@ pub enum DataplaneError {
     },
     /// The program is attached in another mode than configured.
     #[error(
-        "{interface} runs in {running} mode, the config asks for {wanted:?}: set mode = \
+        "{interface} runs in {running} mode, the config asks for {wanted}: set mode = \
          \"{running}\" or \"auto\", or run `lb detach` first"
     )]
     OtherMode {

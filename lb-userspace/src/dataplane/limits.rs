@@ -50,19 +50,27 @@ impl Limits {
     /// The shape of each map that is pinned.
     pub(super) fn shapes(self) -> [Shape; 9] {
         [
-            Shape::array::<Guard>("GUARD", 1, "the ABI"),
-            Shape::array::<ServiceSlot>("SERVICES", self.service_slots(), "limits.services"),
-            Shape::array::<BackendEntry>("BACKENDS", self.backend_entries(), "limits.backends"),
-            Shape::array::<BackendEntry>("SHADOWS", self.backend_entries(), "limits.backends"),
-            Shape::array::<Chunk>("MAGLEV", self.chunks(), "limits.maglev_slots"),
-            Shape::array::<[u64; 8]>("FLOWS", self.buckets(), "limits.flows"),
-            Shape::array::<VerdictCounters>("VERDICT_COUNTERS", verdict::COUNT as u32, "the ABI"),
+            Shape::array::<Guard>("GUARD", 1, None),
+            Shape::array::<ServiceSlot>("SERVICES", self.service_slots(), Some("limits.services")),
+            Shape::array::<BackendEntry>(
+                "BACKENDS",
+                self.backend_entries(),
+                Some("limits.backends"),
+            ),
+            Shape::array::<BackendEntry>(
+                "SHADOWS",
+                self.backend_entries(),
+                Some("limits.backends"),
+            ),
+            Shape::array::<Chunk>("MAGLEV", self.chunks(), Some("limits.maglev_slots")),
+            Shape::array::<[u64; 8]>("FLOWS", self.buckets(), Some("limits.flows")),
+            Shape::array::<VerdictCounters>("VERDICT_COUNTERS", verdict::COUNT as u32, None),
             Shape::array::<BackendCounters>(
                 "BACKEND_COUNTERS",
                 self.backend_entries(),
-                "limits.backends",
+                Some("limits.backends"),
             ),
-            Shape { name: "EGRESS", key: 4, value: 8, entries: None, limit: "the ABI" },
+            Shape { name: "EGRESS", key: 4, value: 8, entries: None, limit: None },
         ]
     }
 }
@@ -81,12 +89,46 @@ pub(super) struct Shape {
     pub(super) value: u32,
     /// Entries, where this start decides them.
     pub(super) entries: Option<u32>,
-    /// What decides the entries, for people.
-    pub(super) limit: &'static str,
+    /// The setting that decides the entries; without one a map of another shape is replaced.
+    pub(super) limit: Option<&'static str>,
 }
 
 impl Shape {
-    const fn array<T>(name: &'static str, entries: u32, limit: &'static str) -> Self {
+    const fn array<T>(name: &'static str, entries: u32, limit: Option<&'static str>) -> Self {
         Self { name, key: 4, value: size_of::<T>() as u32, entries: Some(entries), limit }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::Ipv4Addr;
+
+    use lb_common::{address::Address, service::ServiceKey};
+
+    use super::*;
+    use crate::{
+        dataplane::layout::{Held, plan},
+        state::{ServiceTable, Tables},
+    };
+
+    #[test]
+    fn as_many_services_fit_as_the_limit_says_whatever_their_vips_and_the_key() {
+        let limits = Limits { services: 1024, ..Limits::default() };
+        let mut wanted = Tables::default();
+        for number in 0..limits.services {
+            let vip = Ipv4Addr::from(0xcb00_7100 + number);
+            let key = ServiceKey::service(Address::v4(vip.octets()), [1, 187], 6);
+            let id = number as u16 + 1;
+            let service = ServiceTable { id, scheduler: 0, idle: [1; 4], maglev: None };
+            wanted.vips.insert(vip.into());
+            wanted.services.insert(key, service);
+        }
+        for seed in 0..32u64 {
+            let word =
+                |at| (seed * 12 + at as u64 + 1).wrapping_mul(HashKey::MULTIPLIER).rotate_left(29);
+            let settings = limits.settings(HashKey::new(std::array::from_fn(word)));
+            let planned = plan(&settings, limits.capacity(), &Held::default(), &wanted);
+            assert_eq!(planned.err(), None, "seed {seed}");
+        }
     }
 }

@@ -53,7 +53,7 @@ pub(super) fn ifindex(pin: &Path) -> io::Result<u32> {
     let link = open(pin)?;
     let mut info = LinkInfo::default();
     let mut query = GetInfo {
-        bpf_fd: link.as_raw_fd() as u32,
+        bpf_fd: link.as_raw_fd().cast_unsigned(),
         info_len: size_of::<LinkInfo>() as u32,
         info: (&raw mut info) as u64,
     };
@@ -65,7 +65,7 @@ pub(super) fn ifindex(pin: &Path) -> io::Result<u32> {
 /// so some time after the pin is removed.
 pub(super) fn detach(pin: &Path) -> io::Result<()> {
     let link = open(pin)?;
-    let mut detach = LinkDetach { link_fd: link.as_raw_fd() as u32 };
+    let mut detach = LinkDetach { link_fd: link.as_raw_fd().cast_unsigned() };
     bpf(BPF_LINK_DETACH, &mut detach).map(drop)
 }
 

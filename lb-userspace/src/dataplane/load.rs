@@ -9,7 +9,7 @@ use aya::{
 };
 use lb_common::wire::Wire;
 
-use super::{DataplaneError, error::os_error, limits::Shape};
+use super::{DataplaneError, error::os_error, limits::Shape, pin};
 
 /// Lets aya read and write the ABI's types.
 #[derive(Clone, Copy)]
@@ -36,7 +36,8 @@ pub(super) fn xdp<'a>(ebpf: &'a mut Ebpf, program: &str) -> Result<&'a mut Xdp, 
     found.and_then(TryInto::try_into).map_err(DataplaneError::bpf(format!("program {program}")))
 }
 
-/// Refuses pinned maps of another shape: the loader would take them as they are.
+/// Keeps the loader from taking a pinned map of another shape: it is refused where a setting made
+/// it so, and otherwise let go, for the program goes over to new maps as a whole.
 pub(super) fn check_pinned(dir: &Path, shape: &Shape) -> Result<(), DataplaneError> {
     let path = dir.join(shape.name);
     if !path.exists() {
@@ -50,11 +51,14 @@ pub(super) fn check_pinned(dir: &Path, shape: &Shape) -> Result<(), DataplaneErr
     if pinned == needed {
         return Ok(());
     }
+    let Some(limit) = shape.limit else {
+        return pin::remove(&path).map(drop);
+    };
     Err(DataplaneError::OtherShape {
         map: shape.name,
         pinned: describe(pinned),
         needed: describe(needed),
-        limit: shape.limit,
+        limit,
     })
 }
 
@@ -83,7 +87,8 @@ fn explain(error: EbpfError, program: &str) -> DataplaneError {
 /// The verifier's reason is its last line before the statistics.
 fn last_word(log: &str) -> &str {
     let lines = log.lines().map(str::trim).filter(|line| !line.is_empty());
-    lines.filter(|line| !line.starts_with("processed ")).next_back().unwrap_or("no reason given")
+    let said: Vec<&str> = lines.filter(|line| !line.starts_with("processed ")).collect();
+    said.last().unwrap_or(&"no reason given")
 }
 
 /// Arrays in memory came with 5.5, links of XDP with 5.9, and compare-exchange in programs with

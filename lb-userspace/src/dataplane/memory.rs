@@ -3,7 +3,13 @@
 //! The kernel's programs read the same memory at any time. Every access here is an atomic one of
 //! an aligned word, so that none is torn and none is left out.
 
-use std::{io, mem::MaybeUninit, os::fd::AsRawFd, ptr, slice, sync::atomic::AtomicU64};
+use std::{
+    io,
+    mem::MaybeUninit,
+    os::fd::{AsRawFd as _, BorrowedFd},
+    ptr, slice,
+    sync::atomic::AtomicU64,
+};
 
 use lb_common::wire::Wire;
 use memmap2::{MmapOptions, MmapRaw};
@@ -22,7 +28,7 @@ pub(super) struct Words {
 
 impl Words {
     /// Maps an array of that many bytes, a multiple of 8. Its map has `BPF_F_MMAPABLE`.
-    pub(super) fn map(fd: impl AsRawFd, bytes: usize) -> io::Result<Self> {
+    pub(super) fn map(fd: BorrowedFd<'_>, bytes: usize) -> io::Result<Self> {
         Ok(Self { map: MmapOptions::new().len(bytes).map_raw(fd.as_raw_fd())? })
     }
 
@@ -33,6 +39,7 @@ impl Words {
     }
 
     /// All words.
+    #[expect(clippy::cast_ptr_alignment, reason = "a mapping begins on a page")]
     pub(super) fn all(&self) -> &[AtomicU64] {
         let words = self.map.as_mut_ptr().cast::<AtomicU64>();
         // SAFETY: the mapping begins on a page, is that long, is writable, lives as long as

@@ -1,6 +1,11 @@
 //! Starting: what is pinned is adopted, what is missing is made.
 
-use std::path::{Path, PathBuf};
+use std::{
+    collections::BTreeSet,
+    io,
+    os::fd::AsFd as _,
+    path::{Path, PathBuf},
+};
 
 use aya::{Ebpf, EbpfLoader, maps::Map};
 use lb_common::{
@@ -138,7 +143,8 @@ fn places(pins: &Pins, interfaces: &[String]) -> Result<Vec<Place>, DataplaneErr
         let index = interface::index(name)?;
         Ok(Place { interface: name.clone(), index, pin: pins.link(name) })
     };
-    interfaces.iter().map(place).collect()
+    let names: BTreeSet<&String> = interfaces.iter().collect();
+    names.into_iter().map(place).collect()
 }
 
 fn load(limits: Limits, settings: &Settings, maps: Option<&Path>) -> Result<Ebpf, DataplaneError> {
@@ -161,12 +167,11 @@ fn load(limits: Limits, settings: &Settings, maps: Option<&Path>) -> Result<Ebpf
 fn words(program: &Ebpf, shapes: &[Shape], name: &str) -> Result<Words, DataplaneError> {
     let shape = shapes.iter().find(|shape| shape.name == name);
     let (Some(Map::Array(map)), Some(shape)) = (program.map(name), shape) else {
-        let missing = std::io::Error::from(std::io::ErrorKind::NotFound);
+        let missing = io::Error::from(io::ErrorKind::NotFound);
         return Err(DataplaneError::io(format!("map {name}"))(missing));
     };
     let bytes = shape.value as usize * shape.entries.unwrap_or(1) as usize;
-    Words::map(std::os::fd::AsFd::as_fd(map.fd()), bytes)
-        .map_err(DataplaneError::io(format!("mapping {name}")))
+    Words::map(map.fd().as_fd(), bytes).map_err(DataplaneError::io(format!("mapping {name}")))
 }
 
 /// With another key no service is found where it lies; damage makes only some unfindable.

@@ -112,17 +112,25 @@ pub(super) fn prepare(pin_dir: &Path, dir: &Path) -> Result<(), DataplaneError> 
 /// True when the directory lies, or would lie, in a BPF file system.
 fn is_bpffs(dir: &Path) -> bool {
     let existing = dir.ancestors().find(|dir| dir.exists());
-    let magic = existing.and_then(|dir| statfs(dir).ok()).map(|fs| fs.filesystem_type().0 as u32);
+    let magic = existing
+        .and_then(|dir| statfs(dir).ok())
+        .map(|fs| fs.filesystem_type().0.cast_unsigned() as u32);
     magic == Some(BPFFS_MAGIC)
 }
 
 fn mount_for(pin_dir: &Path) -> Result<(), DataplaneError> {
     let customary = Path::new(CUSTOMARY_MOUNT);
     let mount_point = if pin_dir.starts_with(customary) { customary } else { pin_dir };
-    mount_bpffs(mount_point).map_err(|error| DataplaneError::NoBpffs {
-        path: pin_dir.to_owned(),
-        mount_point: mount_point.to_owned(),
-        reason: error.to_string(),
+    mount_bpffs(mount_point).map_err(|error| match error.kind() {
+        io::ErrorKind::PermissionDenied => {
+            let action = format!("mounting a BPF file system on {}", mount_point.display());
+            DataplaneError::NotPermitted { action }
+        }
+        _ => DataplaneError::NoBpffs {
+            path: pin_dir.to_owned(),
+            mount_point: mount_point.to_owned(),
+            reason: error.to_string(),
+        },
     })
 }
 

@@ -16,9 +16,11 @@ use nix::{
 };
 use tempfile::TempDir;
 
-use super::{Adopted, Dataplane, DataplaneConfig, DataplaneError, XdpMode, decap, detach};
+use super::{Adopted, Dataplane, DataplaneConfig, XdpMode, decap, detach};
 use crate::config::{Limits, Mode};
 use crate::state::{ServiceTable, Tables};
+
+const NOBODY: libc::uid_t = 65534;
 
 const LIMITS: Limits = Limits { flows: 512, services: 8, backends: 20, maglev_slots: 4096 };
 
@@ -31,14 +33,8 @@ impl World {
     fn new() -> Self {
         unshare(CloneFlags::CLONE_NEWNET).expect("these tests need root");
         let world = Self { dir: TempDir::new().unwrap() };
-        world.add_pair();
+        add_pair();
         world
-    }
-
-    fn add_pair(&self) {
-        ip("link add in0 type veth peer name out0");
-        ip("link set dev in0 up");
-        ip("link set dev out0 up");
     }
 
     fn pin_dir(&self) -> std::path::PathBuf {
@@ -73,6 +69,12 @@ impl Drop for World {
     fn drop(&mut self) {
         let _ = umount2(&self.pin_dir(), MntFlags::MNT_DETACH);
     }
+}
+
+fn add_pair() {
+    ip("link add in0 type veth peer name out0");
+    ip("link set dev in0 up");
+    ip("link set dev out0 up");
 }
 
 fn ip(arguments: &str) {
@@ -208,7 +210,7 @@ fn an_interface_that_was_made_anew_is_attached_to_again() {
     let world = World::new();
     drop(world.open());
     ip("link del in0");
-    world.add_pair();
+    add_pair();
     let (dataplane, adopted) = world.open();
     assert!(adopted.interfaces.is_empty());
     assert_eq!(modes(&dataplane), [("in0".to_owned(), Some(XdpMode::Native))]);
@@ -288,6 +290,12 @@ fn a_removed_service_leaves_nothing_but_free_space() {
 }
 
 #[test]
+fn the_daemon_may_hand_the_data_path_to_another_thread() {
+    fn is_send<T: Send>() {}
+    is_send::<Dataplane>();
+}
+
+#[test]
 fn decapsulation_is_attached_changed_and_detached_by_interface() {
     let world = World::new();
     let pin_dir = world.pin_dir();
@@ -311,8 +319,19 @@ fn decapsulation_is_attached_changed_and_detached_by_interface() {
 
 #[test]
 fn a_start_by_an_ordinary_user_says_what_is_not_permitted() {
-    let error = DataplaneError::io("opening x")(std::io::ErrorKind::PermissionDenied.into());
-    assert!(error.to_string().contains("run as root"), "{error}");
+    let world = World::new();
+    drop(world.open());
+    detach(&world.pin_dir()).unwrap();
+    // Of this thread alone: it gives up every capability with the effective user id.
+    let unchanged = libc::uid_t::MAX;
+    // SAFETY: three integers.
+    let left = unsafe { libc::syscall(libc::SYS_setresuid, unchanged, NOBODY, unchanged) };
+    assert_eq!(left, 0);
+    let refusal = world.refusal(|_| ());
+    // SAFETY: three integers.
+    let back = unsafe { libc::syscall(libc::SYS_setresuid, unchanged, 0, unchanged) };
+    assert_eq!(back, 0);
+    assert!(refusal.contains("is not permitted: run as root"), "{refusal}");
 }
 
 #[test]

@@ -86,8 +86,6 @@ pub(super) struct Plan<'a> {
     unpublished: Vec<Step>,
     /// Slots that are no longer wanted.
     removals: Vec<u32>,
-    /// Slots that a packet under way may still look at.
-    stale_slots: BTreeSet<u32>,
     /// Regions of the arena in use or stale: their first chunk and length.
     used: BTreeMap<u32, u32>,
     /// Of those, the ones that only a packet under way may still look at.
@@ -105,7 +103,6 @@ impl<'a> Plan<'a> {
             held: held.clone(),
             unpublished: Vec::new(),
             removals: Vec::new(),
-            stale_slots: BTreeSet::new(),
             used,
             stale_regions: Vec::new(),
             owes_grace: false,
@@ -131,7 +128,6 @@ impl<'a> Plan<'a> {
     pub(super) fn settle(&mut self) {
         if std::mem::take(&mut self.owes_grace) {
             self.steps.push(Step::Grace);
-            self.stale_slots.clear();
             for first in std::mem::take(&mut self.stale_regions) {
                 self.used.remove(&first);
             }
@@ -155,8 +151,8 @@ impl<'a> Plan<'a> {
     /// The slots that hold no wanted key, or one that packets do not find there.
     fn unwanted_slots(&self, keys: &Keys<'_>) -> Vec<u32> {
         let is_wanted = |index: u32, slot: &ServiceSlot| {
-            let id = |service: &Option<&ServiceTable>| service.map_or(0, |service| service.id);
-            keys.get(&slot.key()).is_some_and(|service| id(service) == slot.id)
+            let id = |service: Option<&ServiceTable>| service.map_or(0, |service| service.id);
+            keys.get(&slot.key()).is_some_and(|service| id(*service) == slot.id)
                 && self.held.find(self.settings, slot.key()) == Some(index)
         };
         let live = self.held.slots.iter().filter(|(_, slot)| slot.selector != Selector::RETIRED);
@@ -284,10 +280,10 @@ impl<'a> Plan<'a> {
     }
 
     fn vacancy(&self, key: ServiceKey) -> Option<u32> {
+        // What is removed in this plan is either still there or was waited for.
         let is_vacant = |index: &u32| {
             let slot = self.held.slots.get(index);
-            !self.stale_slots.contains(index)
-                && slot.is_none_or(|slot| slot.selector == Selector::RETIRED)
+            slot.is_none_or(|slot| slot.selector == Selector::RETIRED)
         };
         probes(self.settings, key).find(is_vacant)
     }
@@ -296,7 +292,6 @@ impl<'a> Plan<'a> {
         for index in std::mem::take(&mut self.removals) {
             let Some(slot) = self.held.slots.get(&index).copied() else { continue };
             self.retire_table(slot.maglev);
-            self.stale_slots.insert(index);
             self.owe_grace();
             self.retire_slot(index);
         }

@@ -260,6 +260,25 @@ fn a_service_takes_the_room_of_one_that_leaves_in_the_same_change() {
 }
 
 #[test]
+fn a_service_whose_id_changes_is_found_after_every_step() {
+    let arrays = arrays();
+    let before = tables(&service(1, 32));
+    apply(&arrays, &Tables::default(), &before).unwrap();
+    let mut renamed = service(1, 32);
+    for (renamed, ..) in renamed.values_mut() {
+        *renamed = 1;
+    }
+    let after = tables(&renamed);
+    let key = after.services.keys().next().unwrap();
+    let (steps, _) = plan(&settings(), CAPACITY, &arrays.read(), &after).unwrap();
+    for step in &steps {
+        perform(&arrays, step);
+        assert!(arrays.read().find(&settings(), *key).is_some(), "not found after {step:?}");
+    }
+    assert_holds(&arrays, &after);
+}
+
+#[test]
 fn a_changed_live_backend_is_read_from_its_shadow_meanwhile() {
     let arrays = arrays();
     let before = tables(&service(1, 32));
