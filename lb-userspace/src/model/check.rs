@@ -58,7 +58,7 @@ impl Default for Timing {
 /// Shortest interval of a check: checks shall not be the load.
 const SHORTEST_INTERVAL: Duration = Duration::from_millis(10);
 /// Longest interval of a check: a day.
-const LONGEST_INTERVAL: Duration = Duration::from_secs(24 * 60 * 60);
+const LONGEST_INTERVAL: Duration = Duration::from_hours(24);
 
 impl Check {
     /// The first field that cannot be as it is for a service with this port, and why.

@@ -206,7 +206,7 @@ fn every_port_is_port_zero_in_the_maps() {
 
 #[test]
 fn a_full_carry_is_folded_twice() {
-    let all = Ipv4Addr::new(255, 255, 255, 255);
+    let all = Ipv4Addr::BROADCAST;
     assert_eq!(header_sum(all, all, all.into()), 0xc504);
 }
 
