@@ -104,18 +104,19 @@ impl Walk {
     ///
     /// It looks at four slots at a time: whether the very next one is free is a coin toss that a
     /// CPU cannot predict, whether one of four is, it mostly can.
-    fn stride(&mut self, taken: &Taken) -> u32 {
+    fn stride(&mut self, table: &[BackendId]) -> usize {
+        let mask = table.len() - 1;
         loop {
             let mut free = 0;
             for ahead in 0..4 {
                 let slot = self.next.wrapping_add(self.step.wrapping_mul(ahead));
-                free |= u32::from(!taken.holds(slot)) << ahead;
+                free |= u32::from(table[slot as usize & mask] == FREE) << ahead;
             }
             if free != 0 {
                 let passed = self.step.wrapping_mul(free.trailing_zeros());
                 let slot = self.next.wrapping_add(passed);
                 self.next = slot.wrapping_add(self.step);
-                return slot & taken.mask;
+                return slot as usize & mask;
             }
             self.next = self.next.wrapping_add(self.step.wrapping_mul(4));
         }
@@ -123,7 +124,8 @@ impl Walk {
 
     /// Which of the free slots [`Self::stride`] would meet: it comes to slot `s` after
     /// `(s - next) / step` steps, modulo the size.
-    fn leap(&mut self, free: &[u32], mask: u32) -> usize {
+    fn leap(&mut self, free: &[u32], slots: usize) -> usize {
+        let mask = slots as u32 - 1;
         let mut nearest = (u32::MAX, 0);
         for (at, slot) in free.iter().enumerate() {
             let steps = slot.wrapping_sub(self.next).wrapping_mul(self.inverse) & mask;
@@ -153,23 +155,8 @@ fn inverse(odd: u32) -> u32 {
     (0..4).fold(odd, |x, _| x.wrapping_mul(2u32.wrapping_sub(odd.wrapping_mul(x))))
 }
 
-/// Which slots are taken: a bit each, so that the set of the default table stays in the L1 cache.
-struct Taken {
-    words: Vec<u64>,
-    mask: u32,
-}
-
-impl Taken {
-    /// Only the low bits of `slot` count.
-    fn holds(&self, slot: u32) -> bool {
-        let slot = slot & self.mask;
-        self.words[slot as usize / 64] >> (slot % 64) & 1 == 1
-    }
-
-    fn insert(&mut self, slot: u32) {
-        self.words[slot as usize / 64] |= 1 << (slot % 64);
-    }
-}
+/// What a slot holds that no walk took yet: no backend's number.
+const FREE: BackendId = 0;
 
 /// With so few free slots, searching them all is quicker than a walk that meets mostly taken ones.
 fn few(slots: usize) -> usize {
@@ -180,20 +167,19 @@ fn few(slots: usize) -> usize {
 fn fill(size: TableSize, walks: &mut [Walk], quotas: &[u32]) -> Arc<[BackendId]> {
     let slots = size.slots();
     let mut turns = Turns::new(slots, quotas);
-    let mut table: Arc<[BackendId]> = repeat_n(0, slots).collect();
+    let mut table: Arc<[BackendId]> = repeat_n(FREE, slots).collect();
     let filled = Arc::make_mut(&mut table);
-    let mut taken = Taken { words: vec![0; slots.div_ceil(64)], mask: slots as u32 - 1 };
     let few = few(slots);
     for _ in few..slots {
         let walk = &mut walks[turns.next()];
-        let slot = walk.stride(&taken);
-        taken.insert(slot);
-        filled[slot as usize] = walk.id;
+        let slot = walk.stride(filled);
+        filled[slot] = walk.id;
     }
-    let mut free: Vec<u32> = (0..slots as u32).filter(|slot| !taken.holds(*slot)).collect();
+    let is_free = |slot: &u32| filled[*slot as usize] == FREE;
+    let mut free: Vec<u32> = (0..slots as u32).filter(is_free).collect();
     for _ in 0..few {
         let walk = &mut walks[turns.next()];
-        let at = walk.leap(&free, taken.mask);
+        let at = walk.leap(&free, slots);
         filled[free.swap_remove(at) as usize] = walk.id;
     }
     table
