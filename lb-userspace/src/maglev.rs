@@ -5,7 +5,7 @@
 //! meets, turn by turn. Three things differ:
 //!
 //! - The size is a power of two, and every step is odd, so that a walk still meets every slot.
-//! - The shares are exact: a member takes its [`quotas`], and its turns are spread over the whole
+//! - The shares are exact: a member takes a quota of slots, and its turns are spread over the whole
 //!   build in proportion.
 //! - A walk is derived from the member's *address* alone. Its number in the maps plays no part, so
 //!   balancers with the same members agree on the address behind every slot.
