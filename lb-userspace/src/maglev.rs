@@ -5,7 +5,7 @@
 //! meets, turn by turn. Three things differ:
 //!
 //! - The size is a power of two, and every step is odd, so that a walk still meets every slot.
-//! - The shares are exact: a member takes its [`quotas`], and its turns are spread over the whole
+//! - The shares are exact: a member takes a quota of slots, and its turns are spread over the whole
 //!   build in proportion.
 //! - A walk is derived from the member's *address* alone. Its number in the maps plays no part, so
 //!   balancers with the same members agree on the address behind every slot.
@@ -42,12 +42,9 @@ pub fn build(size: TableSize, members: &[Member]) -> Option<Arc<[BackendId]>> {
     }
     members.sort_by_key(|member| member.address);
     let weights: Vec<u16> = members.iter().map(|member| member.weight.0).collect();
-    let mut walks: Vec<Walk> = members
-        .iter()
-        .zip(quotas(size.slots(), &weights)?)
-        .map(|(member, quota)| Walk::new(member, quota))
-        .collect();
-    Some(fill(size, &mut walks))
+    let quotas = quotas(size.slots(), &weights)?;
+    let mut walks: Vec<Walk> = members.iter().map(Walk::new).collect();
+    Some(fill(size, &mut walks, &quotas))
 }
 
 /// How many slots each weight gets; all of them together get every slot. `None` without weights.
@@ -91,48 +88,44 @@ struct Walk {
     step: u32,
     /// The number that undoes a multiplication by `step`.
     inverse: u32,
-    /// Slots still to take.
-    left: u32,
-    quota: u32,
-    /// Of a turn, the part that has come together so far: `size` makes a turn.
-    credit: u64,
 }
 
 impl Walk {
-    fn new(member: &Member, quota: u32) -> Self {
+    fn new(member: &Member) -> Self {
         let digest = Sha256::digest(name(member.address));
         let word = |at: usize| {
             u32::from_le_bytes([digest[at], digest[at + 1], digest[at + 2], digest[at + 3]])
         };
         let step = word(4) | 1;
-        let (id, left) = (member.id, quota);
-        Self { id, next: word(0), step, inverse: inverse(step), left, quota, credit: 0 }
+        Self { id: member.id, next: word(0), step, inverse: inverse(step) }
     }
 
     /// The next free slot on the way, which is passed.
     ///
     /// It looks at four slots at a time: whether the very next one is free is a coin toss that a
     /// CPU cannot predict, whether one of four is, it mostly can.
-    fn stride(&mut self, taken: &Taken) -> u32 {
+    fn stride(&mut self, table: &[BackendId]) -> usize {
+        let mask = table.len() - 1;
         loop {
             let mut free = 0;
             for ahead in 0..4 {
                 let slot = self.next.wrapping_add(self.step.wrapping_mul(ahead));
-                free |= u32::from(!taken.holds(slot)) << ahead;
+                free |= u32::from(table[slot as usize & mask] == FREE) << ahead;
             }
             if free != 0 {
                 let passed = self.step.wrapping_mul(free.trailing_zeros());
                 let slot = self.next.wrapping_add(passed);
                 self.next = slot.wrapping_add(self.step);
-                return slot & taken.mask;
+                return slot as usize & mask;
             }
             self.next = self.next.wrapping_add(self.step.wrapping_mul(4));
         }
     }
 
-    /// The slot that [`Self::stride`] would meet, found among those that are free: the walk comes
-    /// to slot `s` after `(s - next) / step` steps, modulo the size.
-    fn leap(&mut self, free: &[u32], mask: u32) -> (usize, u32) {
+    /// Which of the free slots [`Self::stride`] would meet: it comes to slot `s` after
+    /// `(s - next) / step` steps, modulo the size.
+    fn leap(&mut self, free: &[u32], slots: usize) -> usize {
+        let mask = slots as u32 - 1;
         let mut nearest = (u32::MAX, 0);
         for (at, slot) in free.iter().enumerate() {
             let steps = slot.wrapping_sub(self.next).wrapping_mul(self.inverse) & mask;
@@ -142,7 +135,7 @@ impl Walk {
         }
         let (_, at) = nearest;
         self.next = free[at].wrapping_add(self.step);
-        (at, free[at])
+        at
     }
 }
 
@@ -162,68 +155,80 @@ fn inverse(odd: u32) -> u32 {
     (0..4).fold(odd, |x, _| x.wrapping_mul(2u32.wrapping_sub(odd.wrapping_mul(x))))
 }
 
-/// Which slots are taken: a bit each, so that the set of the default table stays in the L1 cache.
-struct Taken {
-    words: Vec<u64>,
-    mask: u32,
-}
-
-impl Taken {
-    /// Only the low bits of `slot` count.
-    fn holds(&self, slot: u32) -> bool {
-        let slot = slot & self.mask;
-        self.words[slot as usize / 64] >> (slot % 64) & 1 == 1
-    }
-
-    fn insert(&mut self, slot: u32) {
-        self.words[slot as usize / 64] |= 1 << (slot % 64);
-    }
-}
+/// What a slot holds that no walk took yet: no backend's number.
+const FREE: BackendId = 0;
 
 /// With so few free slots, searching them all is quicker than a walk that meets mostly taken ones.
 fn few(slots: usize) -> usize {
     slots.isqrt()
 }
 
-/// Gives every slot to a walk. The quotas add up to the slots.
-fn fill(size: TableSize, walks: &mut [Walk]) -> Arc<[BackendId]> {
+/// Gives every slot to a walk.
+fn fill(size: TableSize, walks: &mut [Walk], quotas: &[u32]) -> Arc<[BackendId]> {
     let slots = size.slots();
-    let mut table: Arc<[BackendId]> = repeat_n(0, slots).collect();
+    let mut turns = Turns::new(slots, quotas);
+    let mut table: Arc<[BackendId]> = repeat_n(FREE, slots).collect();
     let filled = Arc::make_mut(&mut table);
-    let mut taken = Taken { words: vec![0; slots.div_ceil(64)], mask: slots as u32 - 1 };
-    let mut free: Option<Vec<u32>> = None;
-    let mut left = slots;
-    while left > 0 {
-        for_each_turn(slots, walks, |walk| {
-            if left <= few(slots) && free.is_none() {
-                free = Some((0..slots as u32).filter(|slot| !taken.holds(*slot)).collect());
-            }
-            let slot = match &mut free {
-                None => walk.stride(&taken),
-                Some(free) => {
-                    let (at, slot) = walk.leap(free, taken.mask);
-                    free.swap_remove(at);
-                    slot
-                }
-            };
-            taken.insert(slot);
-            filled[slot as usize] = walk.id;
-            left -= 1;
-        });
+    let few = few(slots);
+    for _ in few..slots {
+        let walk = &mut walks[turns.next()];
+        let slot = walk.stride(filled);
+        filled[slot] = walk.id;
+    }
+    let is_free = |slot: &u32| filled[*slot as usize] == FREE;
+    let mut free: Vec<u32> = (0..slots as u32).filter(is_free).collect();
+    for _ in 0..few {
+        let walk = &mut walks[turns.next()];
+        let at = walk.leap(&free, slots);
+        filled[free.swap_remove(at) as usize] = walk.id;
     }
     table
 }
 
-/// One round of turns: on the average one a walk, each as often as its quota says. A part of a turn
-/// is kept for the next round.
-fn for_each_turn(slots: usize, walks: &mut [Walk], mut turn: impl FnMut(&mut Walk)) {
-    let count = walks.len() as u64;
-    for walk in walks {
-        walk.credit += u64::from(walk.quota) * count;
-        while walk.credit >= slots as u64 && walk.left > 0 {
-            walk.credit -= slots as u64;
-            walk.left -= 1;
-            turn(walk);
+/// Whose turn it is.
+///
+/// Turns come in rounds: in each, every member's share of as many turns as there are members comes
+/// together, and what does not make a whole turn is kept for the next round.
+struct Turns {
+    slots: u64,
+    members: Vec<Turn>,
+    at: usize,
+}
+
+struct Turn {
+    /// What comes together in a round, in parts of which as many as there are slots make a turn.
+    share: u64,
+    /// What has come together.
+    credit: u64,
+    /// Turns still to come.
+    left: u32,
+}
+
+impl Turns {
+    /// The quotas add up to the slots.
+    fn new(slots: usize, quotas: &[u32]) -> Self {
+        let count = quotas.len() as u64;
+        let turn = |quota: &u32| {
+            let share = u64::from(*quota) * count;
+            Turn { share, credit: share, left: *quota }
+        };
+        Self { slots: slots as u64, members: quotas.iter().map(turn).collect(), at: 0 }
+    }
+
+    /// The member whose turn it is; to be asked once for every slot.
+    fn next(&mut self) -> usize {
+        loop {
+            let turn = &mut self.members[self.at];
+            if turn.credit >= self.slots && turn.left > 0 {
+                turn.credit -= self.slots;
+                turn.left -= 1;
+                return self.at;
+            }
+            turn.credit += turn.share;
+            self.at += 1;
+            if self.at == self.members.len() {
+                self.at = 0;
+            }
         }
     }
 }

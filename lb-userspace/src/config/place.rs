@@ -106,19 +106,20 @@ impl<'a> Scope<'a> {
         self.place.wrong(value, format_args!("{}{field}: {why}", self.prefix))
     }
 
+    /// The line of a value. It is counted from the first, so ask only for a message's sake.
     pub(super) fn line<T>(&self, value: &Spanned<T>) -> usize {
         self.place.line(&value.span())
     }
 
     /// A field's number, if it is in the range.
-    pub(super) fn number<T: TryFrom<i64> + Display + Copy>(
+    pub(super) fn number<T>(
         &self,
         field: &str,
         value: &Spanned<i64>,
         (least, most): (T, T),
     ) -> Result<T, ConfigError>
     where
-        T: PartialOrd,
+        T: TryFrom<i64> + PartialOrd + Display + Copy,
     {
         T::try_from(*value.get_ref())
             .ok()

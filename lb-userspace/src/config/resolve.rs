@@ -52,13 +52,13 @@ pub(super) fn resolve(place: Place<'_>, file: &File) -> Result<Config, ConfigErr
 
 fn services(scope: &Scope<'_>, tables: &[Spanned<ServiceTable>]) -> Result<Desired, ConfigError> {
     let mut desired = Desired::default();
-    let mut names: BTreeMap<ServiceName, usize> = BTreeMap::new();
+    let mut names: BTreeMap<ServiceName, &Text> = BTreeMap::new();
     let mut addresses: BTreeMap<ServiceAddress, ServiceName> = BTreeMap::new();
     for table in tables.iter().map(Spanned::get_ref) {
         let within = scope.within(format_args!("service {:?}", table.name.get_ref()));
         let name: ServiceName = scope.parsed("service.name", &table.name)?;
-        if let Some(line) = names.insert(name.clone(), scope.line(&table.name)) {
-            let why = format!("is the name of a service in line {line} already");
+        if let Some(first) = names.insert(name.clone(), &table.name) {
+            let why = format!("is the name of a service in line {} already", scope.line(first));
             return Err(within.wrong("name", &table.name, why));
         }
         let service = service::resolve(&within, table)?;

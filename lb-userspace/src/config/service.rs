@@ -34,12 +34,12 @@ pub(super) fn resolve(scope: &Scope<'_>, table: &ServiceTable) -> Result<Service
         },
         backends: BTreeMap::new(),
     };
-    let mut lines = BTreeMap::new();
+    let mut listed = BTreeMap::new();
     for table in &table.backend {
         let within = scope.within(format_args!("backend {:?}", table.address.get_ref()));
         let (address, backend) = backend(&within, &service, table)?;
-        if let Some(line) = lines.insert(address, scope.line(&table.address)) {
-            let why = format!("is listed in line {line} already");
+        if let Some(first) = listed.insert(address, &table.address) {
+            let why = format!("is listed in line {} already", scope.line(first));
             return Err(within.wrong("address", &table.address, why));
         }
         service.backends.insert(address, backend);

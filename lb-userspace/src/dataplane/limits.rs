@@ -116,9 +116,9 @@ mod tests {
         let limits = Limits { services: 1024, ..Limits::default() };
         let mut wanted = Tables::default();
         for number in 0..limits.services {
-            let vip = Ipv4Addr::from(0xcb00_7100 + number);
+            let vip = Ipv4Addr::from(0xcb00_7100 + u32::from(number));
             let key = ServiceKey::service(Address::v4(vip.octets()), [1, 187], 6);
-            let id = number as u16 + 1;
+            let id = number + 1;
             let service = ServiceTable { id, scheduler: 0, idle: [1; 4], maglev: None };
             wanted.vips.insert(vip.into());
             wanted.services.insert(key, service);

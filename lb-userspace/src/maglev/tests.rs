@@ -30,30 +30,32 @@ fn shares(table: &[BackendId]) -> BTreeMap<BackendId, usize> {
     shares
 }
 
+fn ratio(part: usize, whole: usize) -> f64 {
+    f64::from(u32::try_from(part).unwrap()) / f64::from(u32::try_from(whole).unwrap())
+}
+
 /// Slots that moved although the shares did not ask for it, as a fraction of all.
 fn needless_moves(before: &[BackendId], after: &[BackendId]) -> f64 {
     let moved = before.iter().zip(after).filter(|(old, new)| old != new).count();
     let (old, new) = (shares(before), shares(after));
     let needed: usize =
         new.iter().map(|(id, count)| count.saturating_sub(old.get(id).copied().unwrap_or(0))).sum();
-    (moved - needed) as f64 / before.len() as f64
+    ratio(moved - needed, before.len())
 }
 
 /// The build as the paper describes it, one slot at a time: what the quick one must equal.
 fn build_slowly(size: TableSize, members: &[Member]) -> Vec<BackendId> {
     let slots = size.slots();
     let weights: Vec<u16> = members.iter().map(|member| member.weight.0).collect();
-    let quotas = quotas(slots, &weights).unwrap();
-    let mut walks: Vec<Walk> =
-        members.iter().zip(quotas).map(|(member, quota)| Walk::new(member, quota)).collect();
+    let mut walks: Vec<Walk> = members.iter().map(Walk::new).collect();
+    let mut turns = Turns::new(slots, &quotas(slots, &weights).unwrap());
     let mut table = vec![0; slots];
-    while table.contains(&0) {
-        for_each_turn(slots, &mut walks, |walk| {
-            while table[walk.next as usize % slots] != 0 {
-                walk.next = walk.next.wrapping_add(walk.step);
-            }
-            table[walk.next as usize % slots] = walk.id;
-        });
+    for _ in 0..slots {
+        let walk = &mut walks[turns.next()];
+        while table[walk.next as usize % slots] != 0 {
+            walk.next = walk.next.wrapping_add(walk.step);
+        }
+        table[walk.next as usize % slots] = walk.id;
     }
     table
 }
@@ -127,7 +129,7 @@ proptest! {
         prop_assert_eq!(shares.values().sum::<usize>(), 65_536);
         for (weight, id) in weights.iter().zip(1..) {
             let exact = 65_536.0 * f64::from(*weight) / total;
-            let share = shares[&id] as f64;
+            let share = ratio(shares[&id], 1);
             prop_assert!((share - exact).abs() <= (exact / 100.0).max(1.0), "{share} for {exact}");
         }
     }

@@ -97,7 +97,7 @@ fn described(check: Option<&Check>) -> String {
     let Some(Check { probe, port, timing }) = check else {
         return "none".to_owned();
     };
-    let mut text = match probe {
+    let asked = match probe {
         Probe::Tcp => "tcp".to_owned(),
         Probe::Http(HttpCheck { path, host, expect }) => {
             let host = host.as_ref().map(|host| format!(" host {host}")).unwrap_or_default();
@@ -106,11 +106,8 @@ fn described(check: Option<&Check>) -> String {
             format!("http {path}{host}{expect}{}", statuses.join(","))
         }
     };
-    if let Some(port) = port {
-        text += &format!(" port {port}");
-    }
+    let port = port.map(|port| format!(" port {port}")).unwrap_or_default();
     let Timing { interval, timeout, rise, fall } = *timing;
-    let (interval, timeout) =
-        (humantime::format_duration(interval), humantime::format_duration(timeout));
-    text + &format!(" interval {interval} timeout {timeout} rise {rise} fall {fall}")
+    let [interval, timeout] = [interval, timeout].map(humantime::format_duration);
+    format!("{asked}{port} interval {interval} timeout {timeout} rise {rise} fall {fall}")
 }

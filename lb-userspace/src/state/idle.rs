@@ -6,8 +6,8 @@ use lb_common::flow::entry::{Epoch, State};
 
 use crate::model::Protocol;
 
-const MINUTE: Duration = Duration::from_secs(60);
-const HOUR: Duration = Duration::from_secs(60 * 60);
+const MINUTE: Duration = Duration::from_mins(1);
+const HOUR: Duration = Duration::from_hours(1);
 
 /// The time-outs of a protocol in epochs, rounded up, indexed by [`State`].
 pub fn idle_epochs(protocol: Protocol, epoch: Duration) -> [u16; 4] {
@@ -28,11 +28,10 @@ fn time_out(protocol: Protocol, state: State) -> Duration {
         // longer. What a fresh flow lacks is protection when its bucket is full, not time. Two
         // hours is when TCP keep-alives begin unless told otherwise (RFC 1122, section 4.2.3.6).
         (Protocol::Tcp, State::Fresh | State::Established) => 2 * HOUR,
-        // TIME-WAIT is two maximum segment lifetimes: stragglers still find their backend.
-        (Protocol::Tcp, State::Closing) => 2 * MINUTE,
-        // Nothing ends a UDP flow but silence. Two minutes is what RFC 4787 (REQ-5) asks of NATs at
+        // TCP: TIME-WAIT is two maximum segment lifetimes: stragglers still find their backend.
+        // UDP: nothing ends a flow but silence. Two minutes is what RFC 4787 (REQ-5) asks of NATs at
         // the least, so clients send keep-alives more often than that.
-        (Protocol::Udp, _) => 2 * MINUTE,
+        (Protocol::Tcp, State::Closing) | (Protocol::Udp, _) => 2 * MINUTE,
     }
 }
 

@@ -34,9 +34,9 @@ pub struct Ids {
 
 /// One service's number, and those of its backends.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-struct Numbers {
-    id: u16,
-    backends: BTreeMap<BackendAddress, BackendId>,
+pub(super) struct Numbers {
+    pub(super) id: u16,
+    pub(super) backends: BTreeMap<BackendAddress, BackendId>,
 }
 
 /// Numbers that had an owner and get no other before the flow table is swept of them.
@@ -89,6 +89,11 @@ impl Ids {
     /// The number of a service.
     pub fn service(&self, name: &ServiceName) -> Option<u16> {
         self.services.get(name).map(|own| own.id)
+    }
+
+    /// The numbers of a service and its backends.
+    pub(super) fn of(&self, name: &ServiceName) -> Option<&Numbers> {
+        self.services.get(name)
     }
 
     /// The number of a backend.

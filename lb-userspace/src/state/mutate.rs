@@ -15,7 +15,7 @@ impl Desired {
     pub fn apply(&self, change: Change) -> Result<(Self, Vec<Difference>), Refusal> {
         let next = match change {
             Change::Apply(file) => self.replaced(&file.completed()?),
-            Change::AddService { name, service } => self.with_service(name, service)?,
+            Change::AddService { name, service } => self.with_service(name, &service)?,
             Change::SetService { name, settings } => self.with_settings(&name, settings)?,
             Change::RemoveService { name } => {
                 let mut next = self.clone();
@@ -58,8 +58,8 @@ impl Desired {
         next
     }
 
-    fn with_service(&self, name: ServiceName, service: Service) -> Result<Self, Refusal> {
-        let service = completed(&name, &service)?;
+    fn with_service(&self, name: ServiceName, service: &Service) -> Result<Self, Refusal> {
+        let service = completed(&name, service)?;
         let mut next = self.clone();
         let Some(old) = self.services.get(&name) else {
             next.services.insert(name, service);

@@ -14,7 +14,7 @@ use lb_common::{
 
 use super::{
     Desired, Health, Ids, MaglevCache, NextHop, Observed, ServiceTable, Tables, idle::idle_epochs,
-    maglev_cache::TableWish,
+    ids::Numbers, maglev_cache::TableWish,
 };
 use crate::{
     maglev::Member,
@@ -56,8 +56,8 @@ pub fn plan(
     let mut tables = Tables::default();
     let mut wishes = Vec::with_capacity(desired.services.len());
     for (name, service) in &desired.services {
-        let Some(id) = ids.service(name) else { continue };
-        let servers = Servers { name, service, id, observed, ids, tunnel: settings.tunnel };
+        let Some(numbers) = ids.of(name) else { continue };
+        let servers = Servers { name, service, numbers, observed, tunnel: settings.tunnel };
         let members = servers.plan(&mut tables);
         wishes.push(TableWish { service: name, size: service.table_size, members });
         tables.vips.insert(service.address.vip);
@@ -84,9 +84,8 @@ pub fn service_key(address: ServiceAddress) -> ServiceKey {
 struct Servers<'a> {
     name: &'a ServiceName,
     service: &'a Service,
-    id: u16,
+    numbers: &'a Numbers,
     observed: &'a Observed,
-    ids: &'a Ids,
     tunnel: TunnelSources,
 }
 
@@ -97,7 +96,7 @@ impl Servers<'_> {
         // One key for all: a name is not copied for every look-up.
         let mut key = BackendKey { service: self.name.clone(), address: NO_BACKEND };
         for (address, backend) in &self.service.backends {
-            let Some(id) = self.ids.backend(self.name, address) else { continue };
+            let Some(id) = self.numbers.backends.get(address).copied() else { continue };
             key.address = *address;
             let is_healthy =
                 self.service.check.is_none() || self.observed.health.get(&key) == Some(&Health::Up);
@@ -117,7 +116,7 @@ impl Servers<'_> {
         let takes_packets = is_healthy && backend.admin != Admin::Disabled;
         let entry = BackendEntry {
             outer_destination: address.ip.into(),
-            service: self.id,
+            service: self.numbers.id,
             method: Method::Ipip as u8,
             payload: if self.service.address.vip.is_ipv4() { ipip::IPV4 } else { ipip::IPV6 },
             flags: if takes_packets { BackendEntry::USABLE } else { 0 },

@@ -1,3 +1,5 @@
+use std::fmt::Write as _;
+
 use proptest::{prelude::*, sample::subsequence};
 
 use super::*;
@@ -12,9 +14,10 @@ fn desired(backends: &[u8]) -> Desired {
 fn services(services: &[(&str, &[u8])]) -> Desired {
     let mut text = String::new();
     for (at, (name, backends)) in services.iter().enumerate() {
-        text += &format!("[[service]]\nname = \"{name}\"\naddress = \"tcp:203.0.113.{at}:80\"\n");
+        write!(text, "[[service]]\nname = \"{name}\"\naddress = \"tcp:203.0.113.{at}:80\"\n")
+            .unwrap();
         for last in *backends {
-            text += &format!("[[service.backend]]\naddress = \"192.0.2.{last}\"\n");
+            write!(text, "[[service.backend]]\naddress = \"192.0.2.{last}\"\n").unwrap();
         }
     }
     Config::parse("lb.toml", &text).unwrap().desired

@@ -90,9 +90,9 @@ fn what_does_not_exist_is_answered_with_what_does() {
 
 #[test]
 fn a_long_list_of_names_is_cut_short() {
-    let services: String = (10..32)
-        .map(|at| format!("[[service]]\nname = \"s{at}\"\naddress = \"tcp:203.0.113.{at}:80\"\n"))
-        .collect();
+    let service =
+        |at| format!("[[service]]\nname = \"s{at}\"\naddress = \"tcp:203.0.113.{at}:80\"\n");
+    let services = (10..32).map(service).collect::<Vec<_>>().concat();
     let message = refused(&desired(&services), weigh("web", "192.0.2.1", 1)).to_string();
     assert!(
         message
