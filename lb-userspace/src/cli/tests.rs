@@ -123,7 +123,7 @@ fn a_wrong_argument_is_one_line_that_names_it_its_value_and_what_is_allowed() {
         ),
         (
             format!("{service} --check tcp --check-timeout 3s"),
-            "--check: timeout 3s is longer than interval 2s",
+            "--check: timeout 3s is not allowed: above 0s, at most the interval 2s",
         ),
         (format!("{service} --check tcp --check-path /"), "--check-path is for --check http alone"),
         (

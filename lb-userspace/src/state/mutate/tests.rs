@@ -109,9 +109,9 @@ fn a_contradiction_is_refused_whole() {
         name: name.parse().unwrap(),
         service: service.clone(),
     };
-    let mut instant = moved.clone();
-    let timing = Timing { rise: 0, ..Timing::default() };
-    instant.check = Some(Check { probe: Probe::Tcp, port: None, timing });
+    let mut portless = moved.clone();
+    portless.address = "tcp:203.0.113.12:*".parse().unwrap();
+    portless.check = Some(Check::new(Probe::Tcp, None, Timing::default()).unwrap());
     for (change, expected) in [
         (
             weigh("web", "192.0.2.21:80", 1),
@@ -129,7 +129,10 @@ fn a_contradiction_is_refused_whole() {
             add("other", &moved),
             "service \"web\": address: tcp:203.0.113.10:443 is the address of service \"other\"",
         ),
-        (add("other", &instant), "service \"other\": check: rise: 0 is not allowed: 1 to 65535"),
+        (
+            add("other", &portless),
+            "service \"other\": check: port: is missing: a service for every port must say which one its check asks",
+        ),
     ] {
         assert_eq!(refused(&desired, change), Refusal::Invalid(expected.to_owned()));
     }
