@@ -256,7 +256,9 @@ fn forward<F: Frame, M: Maps>(
     packet: &Packet,
     choice: &Choice<'_>,
 ) -> Result<Ending, Verdict> {
-    let backend = *choice.backend;
+    // By reference: a copy of a type aligned to 64 has no place on a BPF stack, which is aligned to
+    // 8 whatever the compiler believes.
+    let backend = choice.backend;
     if backend.flags & BackendEntry::RESOLVED == 0 {
         return Err(Verdict::NextHopUnresolved);
     }
@@ -265,7 +267,7 @@ fn forward<F: Frame, M: Maps>(
     // is known to lie in another.
     let tags =
         if backend.vlans[0] == 0 && returns { packet.link.tags } else { Tags::of(backend.vlans) };
-    ipip::encapsulate(frame, packet, &backend, tags)?;
+    ipip::encapsulate(frame, packet, backend, tags)?;
     maps.count(choice.id, packet.length, choice.arrival);
     let verdict = if returns { Verdict::Transmitted } else { Verdict::Redirected };
     Ok(Ending { verdict, egress: backend.egress })

@@ -15,7 +15,8 @@
 //! `2001:db8:4::/64`.
 //!
 //! The router sends the VIPs' packets to the balancer; backends own the VIPs and answer clients
-//! through the router directly. The lab runs the `lb` command as an operator would, never its code.
+//! through the router directly. The lab runs the `lb` command as an operator would, never its code;
+//! only the [`rig`] loads the data path by itself.
 
 pub mod addresses;
 pub mod backend;
@@ -33,6 +34,7 @@ mod network;
 mod nginx;
 pub mod poll;
 pub mod process;
+pub mod rig;
 pub mod status;
 pub mod topology;
 pub mod tunnel;

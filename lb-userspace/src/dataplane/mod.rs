@@ -38,7 +38,7 @@ use aya::{
 use lb_common::{
     backend::{BackendEntry, BackendId},
     counters::{BackendCounters, VerdictCounters},
-    flow::entry::Entry,
+    flow::{Entry, Epoch},
     settings::Settings,
     verdict::Verdict,
 };
@@ -146,6 +146,16 @@ impl Dataplane {
             idle.is_some_and(|idle| !entry.is_idle(now, idle))
         };
         flows::live(&self.flow_table, is_live)
+    }
+
+    /// The read-only data of the program.
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// The present epoch, right to one.
+    pub fn now(&self) -> Epoch {
+        epoch::now()
     }
 
     /// How long an epoch lasts: the unit of idle time-outs in the tables.
