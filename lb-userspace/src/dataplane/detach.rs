@@ -1,6 +1,6 @@
 //! Taking everything off.
 
-use std::path::Path;
+use std::{fs, path::Path};
 
 use super::{DataplaneError, attach, pin};
 
@@ -31,6 +31,8 @@ pub fn detach(pin_dir: &Path) -> Result<Detached, DataplaneError> {
         }
         pin::remove_dir(&maps)?;
     }
+    // It stays when it holds what is of `lb decap`, or is where a file system is mounted.
+    let _ = fs::remove_dir(pin_dir);
     Ok(detached)
 }
 
