@@ -42,7 +42,7 @@ pub fn run(config_path: &Path, socket: Option<&Path>) -> anyhow::Result<()> {
     env_logger::Builder::from_env(env_logger::Env::default().default_filter_or("info")).init();
     let mut config = Config::load_to_run(config_path)?;
     if let Some(socket) = socket {
-        config.daemon.paths.socket = socket.to_owned();
+        socket.clone_into(&mut config.daemon.paths.socket);
     }
     raise_file_limit();
     let runtime = tokio::runtime::Builder::new_multi_thread()

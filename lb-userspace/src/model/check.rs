@@ -55,13 +55,11 @@ impl Check {
 
     /// Proves that the check can be done on the backends of a service with this address.
     pub fn suits(&self, address: &ServiceAddress) -> Result<(), InvalidCheck> {
-        match self.port.or(address.port) {
-            Some(_) => Ok(()),
-            None => {
-                let why = "is missing: a service for every port must say which one its check asks";
-                Err(InvalidCheck::new("port", why))
-            }
+        if self.port.or(address.port).is_none() {
+            let why = "is missing: a service for every port must say which one its check asks";
+            return Err(InvalidCheck::new("port", why));
         }
+        Ok(())
     }
 }
 
