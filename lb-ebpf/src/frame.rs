@@ -100,11 +100,11 @@ impl Frame for XdpFrame {
 
     #[inline(always)]
     fn grow_front(&mut self, bytes: usize) -> Option<()> {
-        self.adjust(-(bytes as i32))
+        self.adjust((bytes as u32).cast_signed().wrapping_neg())
     }
 
     #[inline(always)]
     fn shrink_front(&mut self, bytes: usize) -> Option<()> {
-        self.adjust(bytes as i32)
+        self.adjust((bytes as u32).cast_signed())
     }
 }

@@ -23,12 +23,13 @@ use crate::tables::Tables;
 /// Balances one packet: a packet for a service leaves for a backend, a ping of a VIP is answered,
 /// everything else passes to the kernel.
 #[xdp]
+#[expect(clippy::needless_pass_by_value, reason = "what the macro hands over")]
 fn balance(context: XdpContext) -> u32 {
     let mut frame = XdpFrame::new(&context);
     let bytes = frame.length() as u64;
     let tables = Tables::new(&context);
     let verdict = redirect(pipeline::balance(&mut frame, &tables));
-    tables.count_verdict(verdict, bytes);
+    tables::count_verdict(verdict, bytes);
     xdp_action(verdict.action())
 }
 

@@ -28,16 +28,16 @@ impl Tables {
     pub(crate) fn new(context: &XdpContext) -> Self {
         Self { context: context.ctx, settings: settings() }
     }
+}
 
-    /// Counts a packet and the bytes of its frame.
-    #[inline(always)]
-    pub(crate) fn count_verdict(&self, verdict: Verdict, bytes: u64) {
-        if let Some(counters) = maps::VERDICT_COUNTERS.get_ptr_mut(verdict as u32) {
-            // SAFETY: this CPU's own value, and XDP programs on one CPU do not interrupt each other.
-            let counters = unsafe { &mut *counters };
-            counters.packets += 1;
-            counters.bytes += bytes;
-        }
+/// Counts a packet and the bytes of its frame.
+#[inline(always)]
+pub(crate) fn count_verdict(verdict: Verdict, bytes: u64) {
+    if let Some(counters) = maps::VERDICT_COUNTERS.get_ptr_mut(verdict as u32) {
+        // SAFETY: this CPU's own value, and XDP programs on one CPU do not interrupt each other.
+        let counters = unsafe { &mut *counters };
+        counters.packets += 1;
+        counters.bytes += bytes;
     }
 }
 

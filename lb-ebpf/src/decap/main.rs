@@ -24,6 +24,7 @@ static DECAP_COUNTERS: PerCpuArray<u64, { Outcome::ALL.len() }> = PerCpuArray::n
 
 /// Unwraps one packet; what is no tunnel passes untouched.
 #[xdp]
+#[expect(clippy::needless_pass_by_value, reason = "what the macro hands over")]
 fn decap(context: XdpContext) -> u32 {
     let mut frame = XdpFrame::new(&context);
     // SAFETY: only whether the key is there matters, not the value, which nobody changes.
