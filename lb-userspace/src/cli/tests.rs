@@ -140,8 +140,7 @@ fn a_wrong_argument_is_one_line_that_names_it_its_value_and_what_is_allowed() {
         ),
         (
             "lb service add web tcp:203.0.113.10:* --check tcp".to_owned(),
-            "--check-port is missing: a check of tcp:203.0.113.10:* needs a port: the service \
-             takes every port, so its backends have none",
+            "--check-port is missing: a service for every port must say which one its check asks",
         ),
         (
             "lb stats --count 3".to_owned(),

@@ -35,9 +35,7 @@ impl Add {
         let settings = settings.resolve()?;
         let check = settings.check.flatten();
         if let Some(check) = &check {
-            check
-                .suits(&address)
-                .map_err(|error| Failure::Usage(format!("--check-port is missing: {error}")))?;
+            check.suits(&address).map_err(|error| Failure::Usage(format!("--check-{error}")))?;
         }
         let service = Service {
             address,
