@@ -3,6 +3,7 @@
 mod build;
 mod ci;
 mod demo;
+mod fuzz;
 mod setup;
 mod step;
 mod test;
@@ -23,6 +24,8 @@ enum Task {
     Test(test::Test),
     /// Set up, then show lb at work in a lab of network namespaces
     Demo(demo::Demo),
+    /// Set up, then feed random bytes to what reads bytes from outside
+    Fuzz(fuzz::Fuzz),
     /// Set up, then check formatting, lints, docs and tests, as CI does
     Ci,
 }
@@ -33,6 +36,7 @@ fn main() -> ExitCode {
         Task::Build => build::run(),
         Task::Test(test) => test.run(),
         Task::Demo(demo) => demo.run(),
+        Task::Fuzz(fuzz) => fuzz.run(),
         Task::Ci => ci::run(),
     };
     match done {

@@ -82,7 +82,7 @@ pub(crate) fn built(name: &str) -> Result<PathBuf> {
     Ok(own.with_file_name(name))
 }
 
-fn workspace() -> &'static Path {
+pub(crate) fn workspace() -> &'static Path {
     let xtask = Path::new(env!("CARGO_MANIFEST_DIR"));
     xtask.parent().unwrap_or(xtask)
 }
