@@ -1,5 +1,7 @@
 //! Runs the demo.
 
+use std::ffi::OsString;
+
 use anyhow::Result;
 
 use crate::{setup, step};
@@ -26,5 +28,23 @@ impl Demo {
         step::run(build, "see the compiler's message above")?;
         demo.args(self.keep.then_some("--keep")).args(self.stop.then_some("--stop"));
         step::run(demo, "what it found is said above")
+    }
+}
+
+/// Run a command on a host of the lab that `demo --keep` left up.
+#[derive(clap::Args)]
+pub(crate) struct On {
+    /// The host: alice, router, balancer, web1 …
+    host: String,
+    /// The command and its arguments
+    #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true)]
+    command: Vec<OsString>,
+}
+
+impl On {
+    pub(crate) fn run(&self) -> Result<()> {
+        let mut demo = step::as_root(step::built("demo")?, "entering a host of the lab")?;
+        demo.arg("--on").arg(&self.host).args(&self.command);
+        step::run(demo, "its own message is above")
     }
 }

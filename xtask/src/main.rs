@@ -24,6 +24,8 @@ enum Task {
     Test(test::Test),
     /// Set up, then show lb at work in a lab of network namespaces
     Demo(demo::Demo),
+    /// Run a command on a host of the lab that `demo --keep` left up
+    On(demo::On),
     /// Set up, then feed random bytes to what reads bytes from outside
     Fuzz(fuzz::Fuzz),
     /// Set up, then check formatting, lints, docs and tests, as CI does
@@ -36,6 +38,7 @@ fn main() -> ExitCode {
         Task::Build => build::run(),
         Task::Test(test) => test.run(),
         Task::Demo(demo) => demo.run(),
+        Task::On(on) => on.run(),
         Task::Fuzz(fuzz) => fuzz.run(),
         Task::Ci => ci::run(),
     };

@@ -1,7 +1,10 @@
 //! The demo left up: a process in the background holds the lab until it is told to stop.
 
 use std::{
-    env, fs, io,
+    collections::BTreeMap,
+    env,
+    ffi::OsString,
+    fs, io,
     os::unix::process::CommandExt,
     path::Path,
     process::{Child, Command},
@@ -79,15 +82,16 @@ pub fn hold() -> Result<()> {
     prctl::set_pdeathsig(Signal::SIGKILL)?;
     let lab = show()?;
     let shells = lab.hosts().map(shell).collect::<Result<Vec<_>>>()?;
-    tell_how_to_play(&lab, &shells)?;
+    tell_how_to_play(&lab);
     prctl::set_pdeathsig(None)?;
     // Whoever reads our output must see its end.
     let nowhere = fs::OpenOptions::new().write(true).open("/dev/null")?;
     dup2_stdout(&nowhere)?;
     dup2_stderr(&nowhere)?;
     let own = std::process::id();
-    fs::write(HOLDER, json!({ "process": own, "started": start_time(own) }).to_string())
-        .with_context(|| format!("write {HOLDER}"))?;
+    let hosts: BTreeMap<_, _> = shells.iter().map(|(name, shell)| (name, shell.id())).collect();
+    let held = json!({ "process": own, "started": start_time(own), "hosts": hosts });
+    fs::write(HOLDER, held.to_string()).with_context(|| format!("write {HOLDER}"))?;
     loop {
         thread::park();
     }
@@ -99,30 +103,46 @@ fn shell(host: &Host) -> Result<(String, Process)> {
     Ok((host.name().to_owned(), process))
 }
 
-fn tell_how_to_play(lab: &Lab, shells: &[(String, Process)]) -> Result<()> {
-    let enter = |name: &str| -> Result<String> {
-        let found = shells.iter().find(|(host, _)| host == name);
-        let (_, process) = found.with_context(|| format!("no host {name}"))?;
-        Ok(format!("nsenter --net --mount --target {}", process.id()))
+fn tell_how_to_play(lab: &Lab) {
+    let web1 = lab.backend("web1").v4();
+    println!("\nThe lab stays up. To play with it, on any of its hosts:");
+    println!("   cargo xtask on alice curl -s http://{}/", VIP.ip());
+    for command in ["status", "stats", &format!("backend drain web {web1}")] {
+        println!("   cargo xtask on balancer lb {command}");
+    }
+    println!("   cargo xtask on web1 bash");
+    println!("`cargo xtask demo --stop` takes it down.");
+}
+
+/// Becomes a command on a host of the lab that was left up; `lb` is the one that was built here.
+pub fn on(host: &str, command: &[OsString]) -> Result<()> {
+    ensure!(holder()?.is_some(), "no demo is up: `cargo xtask demo --keep` leaves one up");
+    let held = read_holder()?;
+    let hosts = held["hosts"].as_object().with_context(|| format!("{HOLDER} names no hosts"))?;
+    let Some(process) = hosts.get(host).and_then(Value::as_u64) else {
+        let names: Vec<&str> = hosts.keys().map(String::as_str).collect();
+        bail!("the lab has no host {host:?}; there are: {}", names.join(", "));
     };
     let lb = lb_binary()?;
-    let (alice, balancer) = (enter("alice")?, enter("balancer")?);
-    let web1 = lab.backend("web1").v4();
-    println!("\nThe lab stays up. To play with it, as root:");
-    println!("\n   as alice\n   {alice} curl -s http://{}/", VIP.ip());
-    println!("\n   on the balancer");
-    for command in ["status", "stats", &format!("backend drain web {web1}"), "--help"] {
-        println!("   {balancer} {lb} {command}");
-    }
-    println!("\n   on web1, a shell\n   {}", enter("web1")?);
-    println!("\n`cargo xtask demo --stop` takes it down.");
-    Ok(())
+    let beside = Path::new(&lb).parent().unwrap_or(Path::new("/"));
+    let path = env::var_os("PATH").unwrap_or_default();
+    let path = env::join_paths([beside.to_owned()].into_iter().chain(env::split_paths(&path)))?;
+    let mut nsenter = Command::new("nsenter");
+    nsenter.args(["--net", "--mount", "--target", &process.to_string()]).args(command);
+    Err(nsenter.env("PATH", path).exec()).context("start nsenter")
+}
+
+fn read_holder() -> Result<Value> {
+    let text = fs::read_to_string(HOLDER).with_context(|| format!("read {HOLDER}"))?;
+    serde_json::from_str(&text).with_context(|| format!("read {HOLDER}"))
 }
 
 /// The process that holds a lab, if one does.
 fn holder() -> Result<Option<u32>> {
-    let Ok(text) = fs::read_to_string(HOLDER) else { return Ok(None) };
-    let holder: Value = serde_json::from_str(&text).with_context(|| format!("read {HOLDER}"))?;
+    if !Path::new(HOLDER).exists() {
+        return Ok(None);
+    }
+    let holder = read_holder()?;
     let process = holder["process"].as_u64().and_then(|id| u32::try_from(id).ok());
     let process = process.with_context(|| format!("{HOLDER} names no process"))?;
     // Another process may have got the number since.
