@@ -121,7 +121,8 @@ fn check_v4<F: Frame>(
     if header.vihl >> 4 != 4 || own < Ipv4Hdr::LEN as u32 || own > total || total > length {
         return Err(Outcome::Malformed);
     }
-    if congested {
+    // A mark that is there already is left alone: its update could write the checksum's other zero.
+    if congested && header.tos & ECN != CONGESTED {
         let tos = mark(header.tos)?;
         header.check =
             checksum::update(header.check, [header.vihl, header.tos], [header.vihl, tos]);
@@ -144,7 +145,7 @@ fn check_v6<F: Frame>(
     if header.vcf[0] >> 4 != 6 || total > length {
         return Err(Outcome::Malformed);
     }
-    if congested {
+    if congested && header.vcf[1] >> 4 & ECN != CONGESTED {
         header.vcf[1] = mark(header.vcf[1] >> 4)? << 4 | header.vcf[1] & 0xf;
         frame.write(offset, header).ok_or(Outcome::Malformed)?;
     }

@@ -182,3 +182,18 @@ fn congestion_on_the_way_reaches_the_client_s_packet() {
         }
     }
 }
+
+#[test]
+fn a_packet_that_was_marked_before_the_tunnel_comes_out_with_its_own_checksum_bytes() {
+    let mut packet = vec![0; 40];
+    packet[1] = 3;
+    // One of the two zeros of one's complement, which an update would turn into the other.
+    packet[10..12].copy_from_slice(&[0xff, 0xff]);
+    let original = frame(false, 0, packet);
+    let mut bytes = with_headroom(&original);
+    let mut frame = Buffer::new(&mut bytes, HEADROOM);
+    let packet = Packet::parse(&frame).unwrap();
+    ipip::encapsulate(&mut frame, &packet, &backend(false, false), packet.link.tags).unwrap();
+    assert_eq!(decap::unwrap(&mut frame, |_| true), Outcome::Decapsulated);
+    assert_eq!(&frame.frame()[12..], &original[12..]);
+}
