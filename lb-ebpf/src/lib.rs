@@ -1,6 +1,6 @@
 //! What the XDP programs of `lb` share: how they touch a packet, and a word that others change.
 #![no_std]
-#![feature(core_intrinsics)]
+#![feature(asm_experimental_arch, core_intrinsics)]
 #![expect(internal_features, reason = "core has no compare-exchange for BPF but the intrinsic")]
 #![allow(
     clippy::inline_always,
@@ -9,6 +9,7 @@
 
 pub mod atomic;
 pub mod frame;
+pub mod verifier;
 
 use aya_ebpf::bindings::xdp_action::{XDP_DROP, XDP_PASS, XDP_REDIRECT, XDP_TX};
 use lb_common::verdict::Action;

@@ -13,7 +13,7 @@ use lb_common::{
     settings::Settings,
     verdict::Verdict,
 };
-use lb_ebpf::atomic;
+use lb_ebpf::{atomic, verifier::bounded};
 
 use crate::maps;
 
@@ -65,7 +65,7 @@ pub(crate) struct MapBucket(*mut [u64; LANES]);
 impl MapBucket {
     #[inline(always)]
     fn lane(&self, lane: usize) -> *mut u64 {
-        self.0.cast::<u64>().wrapping_add(lane & (LANES - 1))
+        self.0.cast::<u64>().wrapping_add(bounded::<{ LANES as i32 - 1 }>(lane))
     }
 }
 
@@ -114,7 +114,9 @@ impl Maps for Tables {
     #[inline(always)]
     fn maglev(&self, chunk: u32, slot: usize) -> Option<BackendId> {
         let chunk = maps::MAGLEV.get(chunk)?;
-        Some(chunk.slots[slot & (CHUNK_SLOTS - 1)])
+        let slot = chunk.slots.as_ptr().wrapping_add(bounded::<{ CHUNK_SLOTS as i32 - 1 }>(slot));
+        // SAFETY: a slot of a live chunk; userspace writes slots whole.
+        Some(unsafe { slot.read_volatile() })
     }
 
     #[inline(always)]
