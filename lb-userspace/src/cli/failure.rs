@@ -20,7 +20,7 @@ pub(crate) enum Failure {
     #[error(transparent)]
     Arguments(#[from] clap::Error),
     /// Anything else.
-    #[error("{0:#}")]
+    #[error("{}", chain(_0))]
     Other(#[from] anyhow::Error),
     /// Whoever read our output has had enough: no failure to speak of.
     #[error("nobody reads the output")]
@@ -92,6 +92,18 @@ fn usage(rendered: &str) -> String {
     said.strip_prefix("error: ").unwrap_or(&said).to_owned()
 }
 
+/// An error and its causes, each said once: many errors quote their cause themselves.
+fn chain(error: &anyhow::Error) -> String {
+    error.chain().skip(1).map(ToString::to_string).fold(error.to_string(), |said, cause| {
+        let last = said.rsplit(": ").next().unwrap_or_default();
+        if said.contains(&cause) || cause.ends_with(last) {
+            said
+        } else {
+            format!("{said}: {cause}")
+        }
+    })
+}
+
 fn one_line(text: &str) -> String {
     text.lines().map(str::trim).filter(|line| !line.is_empty()).collect::<Vec<_>>().join(" ")
 }
@@ -114,6 +126,17 @@ mod tests {
         assert_eq!(Failure::from(ClientError::Silent("/x".into())).code(), 5);
         assert_eq!(Failure::Usage(String::new()).code(), 2);
         assert_eq!(Failure::from(anyhow::anyhow!("x")).code(), 1);
+    }
+
+    #[test]
+    fn a_cause_that_its_error_quotes_is_said_once() {
+        let source = io::Error::from_raw_os_error(2);
+        let quoted = format!("lb.toml: cannot be read: {source}");
+        let error = anyhow::Error::from(source).context(quoted.clone());
+        assert_eq!(Failure::from(error).sentence(), quoted);
+        let error =
+            anyhow::anyhow!("EACCES: Permission denied").context("socket: Permission denied");
+        assert_eq!(Failure::from(error).sentence(), "socket: Permission denied");
     }
 
     #[test]
