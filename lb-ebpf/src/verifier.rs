@@ -4,7 +4,7 @@
 /// compiler drops a mask that it can prove idle; the verifier of Linux 6.1 cannot, once the value has
 /// been on the stack.
 #[inline(always)]
-pub fn bounded<const MASK: i32>(index: usize) -> usize {
+pub fn bounded<const MASK: usize>(index: usize) -> usize {
     let mut bounded = index;
     // SAFETY: arithmetic on one register.
     unsafe {

@@ -65,7 +65,7 @@ pub(crate) struct MapBucket(*mut [u64; LANES]);
 impl MapBucket {
     #[inline(always)]
     fn lane(&self, lane: usize) -> *mut u64 {
-        self.0.cast::<u64>().wrapping_add(bounded::<{ LANES as i32 - 1 }>(lane))
+        self.0.cast::<u64>().wrapping_add(bounded::<{ LANES - 1 }>(lane))
     }
 }
 
@@ -114,7 +114,7 @@ impl Maps for Tables {
     #[inline(always)]
     fn maglev(&self, chunk: u32, slot: usize) -> Option<BackendId> {
         let chunk = maps::MAGLEV.get(chunk)?;
-        let slot = chunk.slots.as_ptr().wrapping_add(bounded::<{ CHUNK_SLOTS as i32 - 1 }>(slot));
+        let slot = chunk.slots.as_ptr().wrapping_add(bounded::<{ CHUNK_SLOTS - 1 }>(slot));
         // SAFETY: a slot of a live chunk; userspace writes slots whole.
         Some(unsafe { slot.read_volatile() })
     }
