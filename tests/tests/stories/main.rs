@@ -10,6 +10,7 @@ mod families;
 mod modes;
 mod passing;
 mod restart;
+mod start;
 mod stickiness;
 mod the_lab;
 mod udp;
