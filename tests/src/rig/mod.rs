@@ -13,10 +13,12 @@
 mod maps;
 pub mod packet;
 
+use std::num::NonZeroU16;
+
 use lb::{
     config::{Config, Limits},
     dataplane::Dataplane,
-    model::BackendKey,
+    model::{BackendKey, Check, Probe, Timing},
     state::{Health, Ids, MaglevCache, NextHop, Observed, PlanSettings, hash_key, plan},
 };
 use lb_common::{
@@ -35,7 +37,9 @@ pub const NEXT_HOP: [u8; 6] = [2, 0, 0, 0, 0, 0xbe];
 /// MAC address of the balancer.
 pub const BALANCER: [u8; 6] = [2, 0, 0, 0, 0, 0x1b];
 
-const LIMITS: Limits = Limits { flows: 512, services: 16, backends: 64, maglev_slots: 1 << 16 };
+/// The flow table is so large that no bucket of it fills up: which flow then finds no place would
+/// hang on the clock.
+const LIMITS: Limits = Limits { flows: 1 << 16, services: 16, backends: 64, maglev_slots: 1 << 16 };
 const SEED: &[u8] = b"the rig's hash key";
 
 /// What became of a packet.
@@ -65,12 +69,18 @@ impl Rig {
         let dataplane = Dataplane::unattached(LIMITS, hash_key(SEED)).expect("a loaded program");
         let twin = HostMaps::new(*dataplane.settings());
         let mut rig = Self { config, ids, observed: Observed::default(), dataplane, twin };
-        for (key, _) in rig.ids.clone().backends() {
-            rig.observed.health.insert(key.clone(), Health::Up);
-            rig.observed.next_hops.insert(key.address.ip, Self::next_hop(&key, INGRESS));
-        }
+        rig.observe_new();
         rig.apply();
         rig
+    }
+
+    /// Every backend that nothing is known of is up, and reached by the way packets come in.
+    fn observe_new(&mut self) {
+        for (key, _) in self.ids.backends() {
+            let way = Self::next_hop(&key, INGRESS);
+            self.observed.next_hops.entry(key.address.ip).or_insert(way);
+            self.observed.health.entry(key).or_insert(Health::Up);
+        }
     }
 
     fn next_hop(key: &BackendKey, egress: u32) -> NextHop {
@@ -97,6 +107,15 @@ impl Rig {
         self.apply();
     }
 
+    /// Gives every service a health check: from now on it matters what was judged.
+    pub fn check(&mut self) {
+        for service in self.config.desired.services.values_mut() {
+            let check = Check::new(Probe::Tcp, NonZeroU16::new(80), Timing::default());
+            service.check = Some(check.expect("a check that is right"));
+        }
+        self.apply();
+    }
+
     /// Says what the health check of a backend found.
     pub fn judge(&mut self, backend: &str, health: Health) {
         let judged = self.observed.health.iter_mut().find(|(key, _)| key.address.ip == ip(backend));
@@ -108,6 +127,7 @@ impl Rig {
     pub fn reconfigure(&mut self, config: &str) {
         self.config = Config::parse("lb.toml", config).expect("a config that is right");
         self.ids = self.ids.assign(&self.config.desired, LIMITS.ids()).expect("enough numbers");
+        self.observe_new();
         self.apply();
     }
 

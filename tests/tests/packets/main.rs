@@ -1,4 +1,5 @@
 //! What becomes of a packet, byte for byte: packets in, verdicts and packets out.
 #![allow(clippy::unwrap_used, reason = "a test that panics has failed, with the line")]
 
+mod flows;
 mod forwarding;
