@@ -1,4 +1,6 @@
 //! What becomes of a packet, byte for byte: packets in, verdicts and packets out.
 #![allow(clippy::unwrap_used, reason = "a test that panics has failed, with the line")]
 
+mod broken;
 mod forwarding;
+mod world;
