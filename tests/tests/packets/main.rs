@@ -2,5 +2,9 @@
 #![allow(clippy::unwrap_used, reason = "a test that panics has failed, with the line")]
 
 mod broken;
+mod echo;
 mod forwarding;
+mod options;
+mod passing;
+mod tags;
 mod world;

@@ -1,8 +1,8 @@
 //! The service that most of these tests send packets to, in both families.
 
 use lab::rig::{
-    Outcome, Rig,
-    packet::{echo, frame, sent, tcp, tunnelled, udp},
+    BALANCER, Outcome, Rig,
+    packet::{ROUTER, echo, frame, sent, tcp, tunnelled, udp},
 };
 use lb_common::verdict::Verdict;
 
@@ -101,4 +101,10 @@ pub(crate) fn with_bytes(packet: &[u8], offset: usize, bytes: &[u8]) -> Vec<u8> 
     let offset = ETHERNET + offset;
     frame[offset..offset + bytes.len()].copy_from_slice(bytes);
     frame
+}
+
+/// The frame in which the answer to a ping goes back to where the ping came from.
+pub(crate) fn echoed(reply: &[u8]) -> Vec<u8> {
+    let frame = frame(&[], reply);
+    [&ROUTER[..], &BALANCER, &frame[12..]].concat()
 }
