@@ -20,11 +20,20 @@ const HEADER: usize = 8;
 /// TTL and hop limit of a reply.
 const HOPS: u8 = 64;
 
+/// The protocol number of a family's own ICMP: the other's means nothing to its hosts.
+#[inline(always)]
+pub(super) const fn protocol(family: Family) -> u8 {
+    match family {
+        Family::V4 => V4,
+        Family::V6 => V6,
+    }
+}
+
 /// Reads the header at `offset` of a packet that ends at `end`.
 #[inline(always)]
 pub(super) fn parse<F: Frame>(
     frame: &F,
-    protocol: u8,
+    family: Family,
     offset: usize,
     end: u32,
 ) -> Result<Transport, Verdict> {
@@ -32,7 +41,10 @@ pub(super) fn parse<F: Frame>(
         return Err(Verdict::Malformed);
     }
     let kind: [u8; 2] = frame.read(offset).ok_or(Verdict::Malformed)?;
-    let (request, _) = if protocol == V4 { ECHO_V4 } else { ECHO_V6 };
+    let (request, _) = match family {
+        Family::V4 => ECHO_V4,
+        Family::V6 => ECHO_V6,
+    };
     if kind == request { Ok(Transport::Echo { offset }) } else { Err(Verdict::NoService) }
 }
 

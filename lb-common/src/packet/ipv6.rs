@@ -18,6 +18,10 @@ const ROUTING: u8 = 43;
 const FRAGMENT: u8 = 44;
 const DESTINATION_OPTIONS: u8 = 60;
 
+/// Bits of a fragment header: where the piece lies, and that more follow.
+const OFFSET: u16 = 0xfff8;
+const MORE: u16 = 1;
+
 /// Reads the fixed header.
 #[inline(always)]
 pub(super) fn parse<F: Frame>(frame: &F, link: Link) -> Option<Packet> {
@@ -51,10 +55,16 @@ pub(super) fn payload<F: Frame>(frame: &F, packet: &Packet) -> Result<Payload, V
         }
         let [next, length]: [u8; 2] = frame.read(offset).ok_or(Verdict::Malformed)?;
         if protocol == FRAGMENT {
-            // A whole packet in one fragment (RFC 6946) has neither offset nor a follower.
             let position: [u8; 2] = frame.read(offset + 2).ok_or(Verdict::Malformed)?;
-            fragment |= u16::from_be_bytes(position) & 0xfff9 != 0;
+            let position = u16::from_be_bytes(position);
             offset += 8;
+            if position & OFFSET != 0 {
+                // What follows is the middle of something, whatever its header is called.
+                let piece = Payload { protocol: next, offset, fragment: true };
+                return if is_extension(next) { Err(Verdict::Fragment) } else { Ok(piece) };
+            }
+            // A whole packet in one fragment (RFC 6946) has no follower either.
+            fragment |= position & MORE != 0;
         } else {
             offset += (usize::from(length) + 1) * 8;
         }

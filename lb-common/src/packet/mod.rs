@@ -102,10 +102,10 @@ impl Packet {
             return Err(Verdict::Malformed);
         }
         let payload = self.payload(frame)?;
-        if payload.fragment && transport::is_known(payload.protocol) {
+        if payload.fragment && transport::is_known(self.family, payload.protocol) {
             return Err(Verdict::Fragment);
         }
-        transport::parse(frame, payload.protocol, payload.offset, end)
+        transport::parse(frame, self.family, payload.protocol, payload.offset, end)
     }
 
     /// Finds what is behind the IP header, its options and its extension headers.

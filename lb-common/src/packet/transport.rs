@@ -2,7 +2,7 @@
 
 use network_types::{tcp::TcpHdr, udp::UdpHdr};
 
-use super::{Frame, icmp};
+use super::{Family, Frame, icmp};
 use crate::{flow::entry::Signal, verdict::Verdict, wire::Wire};
 
 // SAFETY: a header of byte arrays, 20 bytes and thus without padding.
@@ -39,14 +39,15 @@ pub enum Transport {
 
 /// True of a protocol that a balancer reads beyond the IP header.
 #[inline(always)]
-pub(super) const fn is_known(protocol: u8) -> bool {
-    matches!(protocol, TCP | UDP | icmp::V4 | icmp::V6)
+pub(super) const fn is_known(family: Family, protocol: u8) -> bool {
+    matches!(protocol, TCP | UDP) || protocol == icmp::protocol(family)
 }
 
 /// Reads the header at `offset`; the packet ends at `end`.
 #[inline(always)]
 pub(super) fn parse<F: Frame>(
     frame: &F,
+    family: Family,
     protocol: u8,
     offset: usize,
     end: u32,
@@ -54,7 +55,7 @@ pub(super) fn parse<F: Frame>(
     match protocol {
         TCP => tcp(frame, offset, end).ok_or(Verdict::Malformed),
         UDP => udp(frame, offset, end).ok_or(Verdict::Malformed),
-        icmp::V4 | icmp::V6 => icmp::parse(frame, protocol, offset, end),
+        _ if protocol == icmp::protocol(family) => icmp::parse(frame, family, offset, end),
         _ => Err(Verdict::NoService),
     }
 }

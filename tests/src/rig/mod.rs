@@ -10,6 +10,7 @@
     reason = "a rig that panics has failed a test, with a sentence"
 )]
 
+pub mod header;
 mod maps;
 pub mod packet;
 
@@ -18,8 +19,8 @@ use std::num::NonZeroU16;
 use lb::{
     config::{Config, Limits},
     dataplane::Dataplane,
-    model::{BackendKey, Check, Probe, Timing},
-    state::{Health, Ids, MaglevCache, NextHop, Observed, PlanSettings, hash_key, plan},
+    model::{Admin, BackendKey, Check, Probe, Timing},
+    state::{Change, Health, Ids, MaglevCache, NextHop, Observed, PlanSettings, hash_key, plan},
 };
 use lb_common::{
     counters::BackendCounters,
@@ -69,17 +70,17 @@ impl Rig {
         let dataplane = Dataplane::unattached(LIMITS, hash_key(SEED)).expect("a loaded program");
         let twin = HostMaps::new(*dataplane.settings());
         let mut rig = Self { config, ids, observed: Observed::default(), dataplane, twin };
-        rig.observe_new();
+        rig.discover();
         rig.apply();
         rig
     }
 
-    /// Every backend that nothing is known of is up, and reached by the way packets come in.
-    fn observe_new(&mut self) {
+    /// Backends that are new are up, and reached by the interface that packets come in by.
+    fn discover(&mut self) {
         for (key, _) in self.ids.backends() {
-            let way = Self::next_hop(&key, INGRESS);
-            self.observed.next_hops.entry(key.address.ip).or_insert(way);
-            self.observed.health.entry(key).or_insert(Health::Up);
+            self.observed.health.entry(key.clone()).or_insert(Health::Up);
+            let next_hop = || Self::next_hop(&key, INGRESS);
+            self.observed.next_hops.entry(key.address.ip).or_insert_with(next_hop);
         }
     }
 
@@ -123,11 +124,23 @@ impl Rig {
         self.apply();
     }
 
-    /// Changes the config file.
+    /// Enables, drains or disables a backend, as an operator does.
+    pub fn administer(&mut self, backend: &str, admin: Admin) {
+        let ip = ip(backend);
+        let found = self.ids.backends().find(|(key, _)| key.address.ip == ip);
+        let (backend, _) = found.expect("a backend of the config");
+        let change = Change::SetAdmin { backend, admin };
+        let (desired, _) = self.config.desired.apply(change).expect("a change that is allowed");
+        self.config.desired = desired;
+        self.apply();
+    }
+
+    /// Changes the config file. A backend that it adds is up, and reached as those of
+    /// [`Rig::new`] are.
     pub fn reconfigure(&mut self, config: &str) {
         self.config = Config::parse("lb.toml", config).expect("a config that is right");
         self.ids = self.ids.assign(&self.config.desired, LIMITS.ids()).expect("enough numbers");
-        self.observe_new();
+        self.discover();
         self.apply();
     }
 

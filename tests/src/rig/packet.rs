@@ -34,6 +34,13 @@ fn ethernet(to: [u8; 6], from: [u8; 6], vlans: &[u16], packet: &[u8]) -> Vec<u8>
     frame
 }
 
+/// An Ethernet frame with VLAN tags put in, outermost first: each a TPID and a TCI.
+pub fn behind_tags(frame: &[u8], tags: &[(u16, u16)]) -> Vec<u8> {
+    let bytes = |(tpid, tci): &(u16, u16)| [tpid.to_be_bytes(), tci.to_be_bytes()].concat();
+    let tags: Vec<u8> = tags.iter().flat_map(bytes).collect();
+    [&frame[..12], &tags, &frame[12..]].concat()
+}
+
 /// A TCP segment with these flags of `SAFRP`, and some payload.
 pub fn tcp(from: &str, to: &str, flags: &str) -> Vec<u8> {
     let (from, to) = (address(from), address(to));
@@ -62,10 +69,10 @@ pub fn udp(from: &str, to: &str, payload: &[u8]) -> Vec<u8> {
     packet
 }
 
-/// An echo request, or with `reply` its answer.
+/// An echo request, or with `reply` its answer, which starts a way of its own: its hop limit is 64.
 pub fn echo(from: &str, to: &str, reply: bool) -> Vec<u8> {
     let (from, to) = (address(&format!("{from}:0")), address(&format!("{to}:0")));
-    let step = ip(from, to);
+    let step = ip_with_hops(from, to, if reply { 64 } else { HOPS });
     let mut packet = Vec::new();
     let written = match (from.is_ipv4(), reply) {
         (true, false) => step.icmpv4_echo_request(7, 9).write(&mut packet, b"are you there?"),
@@ -114,13 +121,20 @@ fn outer(from: SocketAddr, to: SocketAddr, inner: IpNumber, class: u8, length: u
     }
 }
 
+/// TTL or hop limit of a client's packet.
+const HOPS: u8 = 61;
+
 fn ip(from: SocketAddr, to: SocketAddr) -> PacketBuilderStep<IpHeaders> {
+    ip_with_hops(from, to, HOPS)
+}
+
+fn ip_with_hops(from: SocketAddr, to: SocketAddr, hops: u8) -> PacketBuilderStep<IpHeaders> {
     match (from, to) {
         (SocketAddr::V4(from), SocketAddr::V4(to)) => {
-            PacketBuilder::ipv4(from.ip().octets(), to.ip().octets(), 61)
+            PacketBuilder::ipv4(from.ip().octets(), to.ip().octets(), hops)
         }
         (SocketAddr::V6(from), SocketAddr::V6(to)) => {
-            PacketBuilder::ipv6(from.ip().octets(), to.ip().octets(), 61)
+            PacketBuilder::ipv6(from.ip().octets(), to.ip().octets(), hops)
         }
         _ => panic!("{from} and {to} are of two families"),
     }

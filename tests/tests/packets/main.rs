@@ -1,5 +1,11 @@
 //! What becomes of a packet, byte for byte: packets in, verdicts and packets out.
 #![allow(clippy::unwrap_used, reason = "a test that panics has failed, with the line")]
 
+mod broken;
+mod echo;
 mod flows;
 mod forwarding;
+mod options;
+mod passing;
+mod tags;
+mod world;
