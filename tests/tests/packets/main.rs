@@ -5,6 +5,7 @@ mod broken;
 mod echo;
 mod flows;
 mod forwarding;
+mod mutated;
 mod options;
 mod passing;
 mod tags;
