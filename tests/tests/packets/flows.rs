@@ -9,20 +9,23 @@ use lb_common::verdict::Verdict;
 
 const VIP: &str = "203.0.113.10:80";
 
-/// A config with these services: address, and backends with their weights.
-fn config(services: &[(&str, &[(&str, u16)])]) -> String {
-    let mut text = String::new();
-    for (number, (address, backends)) in services.iter().enumerate() {
-        text += &format!("[[service]]\nname = \"s{number}\"\naddress = \"{address}\"\n");
-        text += "table_size = 1024\n";
-        for (backend, weight) in *backends {
-            text += &format!("[[service.backend]]\naddress = \"{backend}\"\nweight = {weight}\n");
-        }
-    }
-    text
+/// The backends of a service: address and weight.
+type Backends<'a> = &'a [(&'a str, u16)];
+
+/// A config with these services: address and backends.
+fn config(services: &[(&str, Backends<'_>)]) -> String {
+    let service = |(number, (address, backends)): (usize, &(&str, Backends<'_>))| {
+        let head = format!("[[service]]\nname = \"s{number}\"\naddress = \"{address}\"\n");
+        let backend = |(address, weight): &(&str, u16)| {
+            format!("[[service.backend]]\naddress = \"{address}\"\nweight = {weight}\n")
+        };
+        let backends: Vec<String> = backends.iter().map(backend).collect();
+        format!("{head}table_size = 1024\n{}", backends.concat())
+    };
+    services.iter().enumerate().map(service).collect::<Vec<_>>().concat()
 }
 
-fn web(backends: &[(&str, u16)]) -> String {
+fn web(backends: Backends<'_>) -> String {
     config(&[("tcp:203.0.113.10:80", backends)])
 }
 
@@ -111,8 +114,9 @@ fn new_flows_follow_the_weights() {
 
 #[test]
 fn what_cannot_be_sent_is_dropped_as_it_came_and_says_why() {
+    type Spoil = fn(&mut Rig);
     let packet = frame(&[], &tcp(&client(1), VIP, "A"));
-    let cases: [(Verdict, fn(&mut Rig)); 3] = [
+    let cases: [(Verdict, Spoil); 3] = [
         (Verdict::NoBackend, |rig| {
             rig.check();
             rig.judge("192.0.2.21", Health::Down);

@@ -48,7 +48,8 @@ fn an_echo_reply_leaves_with_the_tags_its_request_came_with() {
 
 #[test]
 fn a_next_hop_in_another_vlan_gets_that_vlan_s_tags() {
-    let cases: [([u16; 2], &[(u16, u16)]); 2] =
+    type Tags = &'static [(u16, u16)];
+    let cases: [([u16; 2], Tags); 2] =
         [([30, 0], &[(C_TAG, 30)]), ([30, 40], &[(S_TAG, 30), (C_TAG, 40)])];
     let mut rig = both_families();
     for (vlans, tags_out) in cases {

@@ -58,7 +58,7 @@ fn another_program_on_the_interface_stays_and_is_spoken_of() {
     let lab = serving(1);
     // A backend's program is as foreign to the balancer as any other.
     let web1 = lab.backend("web1");
-    web1.host().write("/run/lb.toml", &Config::web(VIP, lab.backends()).to_toml()).unwrap();
+    web1.host().write("/run/lb.toml", Config::web(VIP, lab.backends()).to_toml()).unwrap();
     let output = web1.lb(&["run", "--config", "/run/lb.toml"]);
     refuses(&output, &["eth0", "XDP program"]);
     assert_eq!(lab.client("alice").get(VIP).served_by, "web1");
