@@ -58,12 +58,31 @@ impl Address {
             && (self.words[1] & u64::from_ne_bytes([255, 255, 255, 255, 0, 0, 0, 0])) == MAPPED
     }
 
+    /// The first bits of the address, `bits4` of an IPv4 one and `bits6` of an IPv6 one; the others 0.
+    #[inline(always)]
+    #[must_use]
+    pub const fn prefix(self, bits4: u8, bits6: u8) -> Self {
+        let bits = if self.is_v4() { 96 + bits4 as u32 } else { bits6 as u32 };
+        let [high, low] = self.words;
+        Self { words: [high & first_bits(bits), low & first_bits(bits.saturating_sub(64))] }
+    }
+
     /// The four 32-bit words, each as it lies in memory.
     #[inline(always)]
     pub const fn words(self) -> [u32; 4] {
         // SAFETY: two integers are four of half their size.
         unsafe { transmute::<[u64; 2], [u32; 4]>(self.words) }
     }
+}
+
+/// A word in memory order whose first bits, at most all of them, are 1.
+#[inline(always)]
+const fn first_bits(bits: u32) -> u64 {
+    let others = match u64::MAX.checked_shr(bits) {
+        Some(others) => others,
+        None => 0,
+    };
+    (!others).to_be()
 }
 
 impl From<IpAddr> for Address {

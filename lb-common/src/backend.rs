@@ -5,7 +5,11 @@
 //! to `SHADOWS` at the same index, sets [`BackendEntry::SHADOWED`], waits for the readers (an RCU
 //! grace period), writes the entry, and clears the flag.
 
-use crate::{address::Address, wire::plain_old_data};
+use crate::{
+    address::Address,
+    branchless::{less, select},
+    wire::plain_old_data,
+};
 
 /// Index into `BACKENDS`; 0 is no backend.
 pub type BackendId = u16;
@@ -51,6 +55,44 @@ impl BackendEntry {
     pub const RESOLVED: u8 = 2;
     /// Read `SHADOWS` at this index in place of this entry.
     pub const SHADOWED: u8 = 4;
+    /// The backend takes new flows.
+    pub const OPEN: u8 = 8;
+    /// Flows of this backend are to go to another with their next packet.
+    pub const LEAVING: u8 = 16;
+}
+
+/// One value of `LOADS`, indexed by backend: how busy it is, and how busy it may be.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[repr(C, align(8))]
+pub struct Load {
+    /// Entries of the flow table that are a live flow of the backend. Whoever changes an entry, by
+    /// the exchange that succeeds, changes this with it.
+    pub flows: u64,
+    /// What the flows are weighed against; 0 of a backend that takes no new flows.
+    pub weight: u32,
+    /// How many live flows it may have before new ones go elsewhere.
+    pub most: u32,
+}
+
+plain_old_data! { Load = 16 }
+
+impl Load {
+    /// Number of live flows from which on they are not told apart.
+    const UNCOUNTABLE: u64 = 1 << 40;
+
+    /// The flows that the backend has once it gets one more; a number that no backend has when it
+    /// has no room for it.
+    #[inline(always)]
+    pub fn with_one_more(&self) -> u64 {
+        let has_room = less(self.flows, u64::from(self.most)) & less(self.flows, Self::UNCOUNTABLE);
+        select(has_room, self.flows.wrapping_add(1), Self::UNCOUNTABLE)
+    }
+
+    /// True when the backend takes one more flow.
+    #[inline(always)]
+    pub fn has_room(&self) -> bool {
+        self.with_one_more() != Self::UNCOUNTABLE
+    }
 }
 
 /// How a packet is sent to a backend.

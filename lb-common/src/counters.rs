@@ -13,8 +13,10 @@ pub struct BackendCounters {
     /// Flows that were given to the backend: a flow counts with its first packet that is not a
     /// TCP SYN, so that a SYN flood is no flow.
     pub new_flows: u64,
-    /// Of those, the flows that found no place in the flow table and follow the scheduler alone.
+    /// Of those, the flows that found no place in the flow table and follow the hash alone.
     pub untracked: u64,
+    /// Live flows whose place in the flow table went to a newcomer, as they had been silent.
+    pub evicted: u64,
 }
 
 /// One CPU's value of `VERDICT_COUNTERS`, indexed by [`crate::verdict::Verdict`].
@@ -27,4 +29,4 @@ pub struct VerdictCounters {
     pub bytes: u64,
 }
 
-plain_old_data! { BackendCounters = 32, VerdictCounters = 16 }
+plain_old_data! { BackendCounters = 40, VerdictCounters = 16 }

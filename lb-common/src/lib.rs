@@ -22,11 +22,14 @@ pub mod forward;
 pub mod maglev;
 pub mod packet;
 pub mod pipeline;
+pub mod rotation;
+pub mod schedule;
 pub mod service;
 pub mod settings;
+pub mod track;
 pub mod verdict;
 pub mod wire;
 
-/// Names the pin directory (`/sys/fs/bpf/lb/v1`), so that a program never meets maps of another
+/// Names the pin directory (`/sys/fs/bpf/lb/v2`), so that a program never meets maps of another
 /// shape. Raise it with every change of a map's key, value or meaning.
-pub const ABI_VERSION: u32 = 1;
+pub const ABI_VERSION: u32 = 2;

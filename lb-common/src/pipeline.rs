@@ -1,24 +1,25 @@
 //! The way of a packet through the balancer:
 //!
 //! ```text
-//! parse → guard → transport → service → flow → schedule → forward
+//! parse → guard → transport → service → track → forward
 //! ```
 //!
 //! It is one function over two traits: [`Frame`] is the packet, [`Maps`] is everything else. The
 //! kernel runs it over BPF maps, the host's tests over vectors.
 
 use crate::{
-    backend::{BackendEntry, BackendId},
+    backend::{BackendEntry, BackendId, Load},
     flow::{
-        Entry, Epoch, State,
-        bucket::{self, Bucket},
-        entry::Signal,
+        Entry, Epoch,
+        bucket::{Admission, Bucket},
         hash::FlowKey,
     },
     forward::ipip,
-    maglev::Region,
-    packet::{Frame, Packet, Tags, Transport, icmp},
+    packet::{Frame, Packet, Tags, Transport, icmp, reset},
+    rotation::Rotation,
+    schedule,
     service::{PROBES, Selector, ServiceKey, ServiceSlot},
+    track::{self, Choice, Fate, NewFlow},
     settings::Settings,
     verdict::Verdict,
 };
@@ -38,27 +39,85 @@ pub trait Maps {
     fn service(&self, slot: u32) -> Option<&ServiceSlot>;
     /// The entry of a backend, the shadow where it is shadowed.
     fn backend(&self, id: BackendId) -> Option<&BackendEntry>;
-    /// The backend in a slot of a Maglev table.
-    fn maglev(&self, chunk: u32, slot: usize) -> Option<BackendId>;
-    /// A bucket of `FLOWS`.
-    fn bucket(&self, index: u32) -> Option<Self::Bucket<'_>>;
+    /// How busy a backend is.
+    fn load(&self, id: BackendId) -> Option<Load>;
+    /// The backend in a slot of the arena.
+    fn slot(&self, chunk: u32, slot: usize) -> Option<BackendId>;
+    /// Counts a turn of a service's rotation: how many this CPU had before.
+    fn next_turn(&self, service: u16) -> Option<u32>;
+    /// A bucket of one of the two tables.
+    fn bucket(&self, table: Table, index: u32) -> Option<Self::Bucket<'_>>;
     /// The present epoch.
     fn now(&self) -> Epoch;
     /// Index of the interface the packet came in by.
     fn ingress(&self) -> u32;
+    /// Adds to the live flows of a backend.
+    fn add_flows(&self, id: BackendId, change: i64);
     /// Counts a packet for a backend.
     fn count(&self, id: BackendId, bytes: u32, arrival: Arrival);
+    /// Counts a live flow of a backend whose lane went to a newcomer.
+    fn count_evicted(&self, id: BackendId);
+}
+
+/// The parts that the kernel verifies apart from the rest, as it would otherwise walk every way
+/// through one of them together with every way through the next. Each is a function of the same name
+/// elsewhere; who has no verifier calls that.
+pub trait Steps: Maps + Sized {
+    /// [`track::assign`].
+    #[inline(always)]
+    fn assign(
+        &self,
+        service: &ServiceSlot,
+        flow: &NewFlow<'_>,
+    ) -> Result<(BackendId, Arrival), Verdict> {
+        track::assign(self, service, flow)
+    }
+
+    /// [`track::admit`].
+    #[inline(always)]
+    fn admit(&self, table: Table, entry: Entry, hash: u64, now: Epoch) -> Admission {
+        track::admit(self, table, entry, hash, now)
+    }
+
+    /// [`schedule::least_flows`].
+    #[inline(always)]
+    fn least_flows(&self, rotation: Rotation, start: u32) -> Option<BackendId> {
+        schedule::least_flows(self, rotation, start)
+    }
+
+    /// [`icmp::reply`].
+    #[inline(always)]
+    fn echo<F: Frame>(&self, frame: &mut F) -> Result<(), Verdict> {
+        icmp::reply(frame)
+    }
+
+    /// [`reset::reply`].
+    #[inline(always)]
+    fn reset<F: Frame>(&self, frame: &mut F) -> Result<(), Verdict> {
+        reset::reply(frame)
+    }
+}
+
+/// The tables that are made of buckets.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(u32)]
+pub enum Table {
+    /// `FLOWS`: the backend of each flow.
+    Flows = 0,
+    /// `AFFINITY`: the backend that a client had last.
+    Affinity = 1,
 }
 
 /// What a packet is to the backend's counters.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(u8)]
 pub enum Arrival {
     /// One more of a flow it has, or a SYN.
-    Known,
+    Known = 0,
     /// The first of a flow.
-    New,
+    New = 1,
     /// The first of a flow for which the flow table had no room; so is each that follows.
-    Untracked,
+    Untracked = 2,
 }
 
 /// How a packet ended.
@@ -79,7 +138,7 @@ impl From<Verdict> for Ending {
 
 /// Balances one packet. A frame that passes or is dropped before it was sent is left as it came.
 #[inline(always)]
-pub fn balance<F: Frame, M: Maps>(frame: &mut F, maps: &M) -> Ending {
+pub fn balance<F: Frame, M: Steps>(frame: &mut F, maps: &M) -> Ending {
     match route(frame, maps) {
         Ok(ending) => ending,
         Err(verdict) => verdict.into(),
@@ -87,7 +146,7 @@ pub fn balance<F: Frame, M: Maps>(frame: &mut F, maps: &M) -> Ending {
 }
 
 #[inline(always)]
-fn route<F: Frame, M: Maps>(frame: &mut F, maps: &M) -> Result<Ending, Verdict> {
+fn route<F: Frame, M: Steps>(frame: &mut F, maps: &M) -> Result<Ending, Verdict> {
     let packet = Packet::parse(frame).ok_or(Verdict::NotOurs)?;
     let address = maps.settings().address_hash(packet.destination);
     guard(maps, address)?;
@@ -99,18 +158,18 @@ fn route<F: Frame, M: Maps>(frame: &mut F, maps: &M) -> Result<Ending, Verdict> 
             source: packet.source,
             destination: packet.destination,
             ports: u32::from_ne_bytes(ports),
-            protocol,
+            protocol: u32::from(protocol),
         };
-        let choice = choose(maps, service, &key, signal)?;
-        return forward(frame, maps, &packet, &choice);
+        return match track::follow(maps, service, &key, signal)? {
+            Fate::Forward(choice) => forward(frame, maps, &packet, &choice),
+            Fate::Reset => maps.reset(frame).map(|()| Verdict::Reset.into()),
+        };
     }
     // The guard alone may be wrong about a VIP.
     lookup(maps, address, ServiceKey::vip(packet.destination)).ok_or(Verdict::NotOurs)?;
     match transport? {
         Transport::Ports { .. } => Err(Verdict::NoService),
-        Transport::Echo { offset } => icmp::reply(frame, &packet, offset)
-            .map(|()| Verdict::EchoReplied.into())
-            .ok_or(Verdict::Malformed),
+        Transport::Echo => maps.echo(frame).map(|()| Verdict::EchoReplied.into()),
     }
 }
 
@@ -150,103 +209,6 @@ fn lookup<M: Maps>(maps: &M, address: u64, key: ServiceKey) -> Option<&ServiceSl
         }
     }
     None
-}
-
-struct Choice<'a> {
-    id: BackendId,
-    backend: &'a BackendEntry,
-    arrival: Arrival,
-}
-
-/// The backend of a flow: the one it has, or the one the scheduler gives it.
-#[inline(always)]
-fn choose<'a, M: Maps>(
-    maps: &'a M,
-    service: &ServiceSlot,
-    key: &FlowKey,
-    signal: Signal,
-) -> Result<Choice<'a>, Verdict> {
-    let hash = maps.settings().hash_key.flow(key);
-    let now = maps.now();
-    let bucket =
-        maps.bucket(hash as u32 & maps.settings().bucket_mask).ok_or(Verdict::NoBackend)?;
-    let held = bucket::find(&bucket, hash);
-
-    if let Some((lane, entry)) = held
-        && keeps(entry, signal, now, &service.idle)
-        && let Some(backend) = usable(maps, service, entry.backend())
-    {
-        let next = entry.after(signal, now);
-        if next != entry {
-            bucket.exchange(lane, entry.word(), next.word());
-        }
-        let opened = entry.state() == State::Opening && next.state() == State::Fresh;
-        let arrival = if opened { Arrival::New } else { Arrival::Known };
-        return Ok(Choice { id: entry.backend(), backend, arrival });
-    }
-
-    let id = schedule(maps, service, hash).ok_or(Verdict::NoBackend)?;
-    let backend = usable(maps, service, id).ok_or(Verdict::NoBackend)?;
-    let arrival = match (held, signal) {
-        // The lane of a flow whose backend is gone, or of a port that a client uses again.
-        (Some((lane, old)), _) => {
-            let state = match signal {
-                Signal::Opens => State::Opening,
-                Signal::Continues => moved(old.state()),
-                Signal::Ends => State::Closing,
-            };
-            bucket.exchange(lane, old.word(), Entry::new(hash, id, state, now).word());
-            if signal == Signal::Continues { Arrival::New } else { Arrival::Known }
-        }
-        // Consistent hashing answers a SYN and the packet after it alike: a flood of SYNs needs no
-        // entries, and an entry says that somebody went on talking.
-        (None, Signal::Opens | Signal::Ends) => Arrival::Known,
-        (None, Signal::Continues) => {
-            let entry = Entry::new(hash, id, State::Fresh, now);
-            if bucket::admit(&bucket, entry, now, &service.idle) {
-                Arrival::New
-            } else {
-                Arrival::Untracked
-            }
-        }
-    };
-    Ok(Choice { id, backend, arrival })
-}
-
-/// True when a packet follows the entry of its flow. A SYN asks the scheduler, as clients use ports
-/// again, unless it repeats the one that opened the flow.
-#[inline(always)]
-fn keeps(entry: Entry, signal: Signal, now: Epoch, idle: &[u16; 4]) -> bool {
-    let repeats = signal != Signal::Opens || entry.state() == State::Opening;
-    repeats && !entry.is_idle(now, idle)
-}
-
-/// A flow that has earned its place keeps it when its backend is gone.
-#[inline(always)]
-const fn moved(state: State) -> State {
-    match state {
-        State::Opening | State::Fresh => State::Fresh,
-        State::Established => State::Established,
-        State::Closing => State::Closing,
-    }
-}
-
-/// The entry of a backend of this service that takes packets.
-#[inline(always)]
-fn usable<'a, M: Maps>(
-    maps: &'a M,
-    service: &ServiceSlot,
-    id: BackendId,
-) -> Option<&'a BackendEntry> {
-    let backend = maps.backend(id)?;
-    let serves = backend.service == service.id && backend.flags & BackendEntry::USABLE != 0;
-    if serves { Some(backend) } else { None }
-}
-
-#[inline(always)]
-fn schedule<M: Maps>(maps: &M, service: &ServiceSlot, hash: u64) -> Option<BackendId> {
-    let (chunk, slot) = Region::from_word(service.maglev)?.pick(hash);
-    maps.maglev(chunk, slot)
 }
 
 #[inline(always)]

@@ -82,12 +82,19 @@ impl ServiceKey {
     }
 }
 
-/// How the backend of a new flow is chosen.
+/// How the backend of a new flow is chosen. Several schedulers of the control plane are one here:
+/// they differ in the table or the weights that userspace makes for them.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[repr(u8)]
 pub enum Scheduler {
-    /// Weighted consistent hash of the flow.
+    /// The slot of the Maglev table that the client's hash picks.
     Maglev = 0,
+    /// The next turn of the rotation, counted by each CPU for itself.
+    Rotation = 1,
+    /// Of the rotation's backends the one with the fewest live flows for its weight.
+    LeastFlows = 2,
+    /// Of two slots of the Maglev table the one with fewer live flows for its weight.
+    TwoChoices = 3,
 }
 
 /// One cache line of `SERVICES`.
@@ -103,19 +110,52 @@ pub struct ServiceSlot {
     pub id: u16,
     /// How a new flow's backend is chosen: one of [`Scheduler`].
     pub scheduler: u8,
-    /// For what is yet to come; 0.
-    pub reserved: u8,
+    /// What of a flow the consistent hash looks at: 0 for all of it, else [`ServiceSlot::BY_SOURCE`]
+    /// and the bits beside it.
+    pub hash: u8,
     /// The Maglev table in use ([`crate::maglev::Region`]); 0 when no backend can serve.
     pub maglev: u64,
     /// Idle time-outs of flows in epochs, indexed by [`crate::flow::State`].
     pub idle: [u16; 4],
+    /// The rotation in use ([`crate::rotation::Rotation`]); 0 for none.
+    pub rotation: u64,
+    /// Whether, and how, clients keep their backend.
+    pub affinity: Affinity,
+    /// The bits below.
+    pub flags: u8,
     /// For what is yet to come; 0.
-    pub reserved_tail: [u64; 3],
+    pub reserved: [u8; 11],
 }
 
-plain_old_data! { Selector = 4, ServiceSlot = 64 }
+/// Clients of one prefix keep their backend for some time after their last new flow.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[repr(C)]
+pub struct Affinity {
+    /// Bits of an IPv4 address that make one client; 0 for no affinity.
+    pub prefix4: u8,
+    /// Bits of an IPv6 address that make one client.
+    pub prefix6: u8,
+    /// Epochs that a client's backend is remembered for.
+    pub idle: u16,
+}
+
+plain_old_data! { Selector = 4, Affinity = 4, ServiceSlot = 64 }
 
 impl ServiceSlot {
+    /// In `hash`: the source address. Set wherever not all of the flow counts.
+    pub const BY_SOURCE: u8 = 1;
+    /// In `hash`: the destination address.
+    pub const BY_DESTINATION: u8 = 2;
+    /// In `hash`: the destination port and the protocol.
+    pub const BY_DESTINATION_PORT: u8 = 4;
+
+    /// In `flags`: a hash does not tell a flow's backend: its SYN gets an entry of the flow table.
+    pub const STATEFUL: u8 = 1;
+    /// In `flags`: some backends have a limit of live flows.
+    pub const LIMITED: u8 = 2;
+    /// In `flags`: the client of a TCP flow whose backend is gone is told by a reset.
+    pub const RESETS: u8 = 4;
+
     /// Whose slot this is.
     #[inline(always)]
     pub const fn key(&self) -> ServiceKey {

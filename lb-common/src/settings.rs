@@ -26,8 +26,8 @@ pub struct Settings {
     pub service_mask: u32,
     /// An epoch is this many doublings of a jiffy.
     pub epoch_shift: u32,
-    /// For what is yet to come; 0.
-    pub reserved: u32,
+    /// Buckets of the affinity table less one; the number is a power of two.
+    pub affinity_mask: u32,
 }
 
 plain_old_data! { Guard = 8192, Settings = 112 }

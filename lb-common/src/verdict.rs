@@ -62,6 +62,10 @@ verdicts! {
     Fragment = "fragment" => Drop,
     /// No backend of the service can serve.
     NoBackend = "no_backend" => Drop,
+    /// Every backend that could take the flow has as many as it may have.
+    BackendsFull = "backends_full" => Drop,
+    /// A TCP segment of a flow whose backend is gone, answered by a reset.
+    Reset = "reset" => Transmit,
     /// The MAC address of the way to the backend is not known yet.
     NextHopUnresolved = "next_hop_unresolved" => Drop,
     /// Larger than the way to the backend takes once it is encapsulated.

@@ -2,7 +2,11 @@
 
 use core::mem::MaybeUninit;
 
-use aya_ebpf::{bindings::xdp_md, helpers::bpf_xdp_adjust_head, programs::XdpContext};
+use aya_ebpf::{
+    bindings::xdp_md,
+    helpers::{bpf_xdp_adjust_head, bpf_xdp_adjust_tail},
+    programs::XdpContext,
+};
 use lb_common::{packet::Frame, wire::Wire};
 
 /// A frame as the driver handed it over. Its ends are read anew for each access: a helper that moves
@@ -19,7 +23,13 @@ impl XdpFrame {
     /// The frame of this run of the program.
     #[inline(always)]
     pub fn new(context: &XdpContext) -> Self {
-        Self { context: context.ctx }
+        Self::of(context.ctx)
+    }
+
+    /// The frame of a context that the kernel gave.
+    #[inline(always)]
+    pub fn of(context: *mut xdp_md) -> Self {
+        Self { context }
     }
 
     #[inline(always)]
@@ -101,6 +111,14 @@ impl Frame for XdpFrame {
     #[inline(always)]
     fn grow_front(&mut self, bytes: usize) -> Option<()> {
         self.adjust((bytes as u32).cast_signed().wrapping_neg())
+    }
+
+    #[inline(always)]
+    fn truncate(&mut self, length: usize) -> Option<()> {
+        let delta = (length as u32).wrapping_sub(self.length() as u32).cast_signed();
+        // SAFETY: the helper checks the new end against the buffer.
+        let result = unsafe { bpf_xdp_adjust_tail(self.context, delta) };
+        if delta <= 0 && result == 0 { Some(()) } else { None }
     }
 
     #[inline(always)]

@@ -1,6 +1,6 @@
 //! A bucket of the flow table: eight lanes in one cache line, shared by all CPUs.
 
-use super::{Entry, Epoch, State};
+use super::{Entry, Epoch, State, entry::SILENT};
 use crate::branchless::{less, select};
 
 /// Entries in a bucket.
@@ -29,48 +29,64 @@ pub fn find<B: Bucket>(bucket: &B, hash: u64) -> Option<(usize, Entry)> {
     Entry::from_word(word).map(|entry| (lane as usize, entry))
 }
 
-/// Finds a lane for a new flow and stores its entry there; false when the bucket is full of flows
-/// that stay.
+/// What became of a new flow.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Admission {
+    /// It has a lane, which held this word before; 0 if it was free.
+    Stored(u64),
+    /// The bucket is full of flows that stay.
+    Full,
+}
+
+/// Finds a lane for a new flow and stores its entry there.
 ///
-/// In this order: a free lane; one whose flow was idle for too long; a flow that only opened, or is
-/// closing; and a flow that nobody has heard of in this epoch and that never lived over an epoch's
-/// end. An established flow stays, whatever comes: a flood of new flows moves nobody's connection.
+/// In this order: a free lane; one whose flow has been silent for a whole epoch, if it only opened,
+/// or is closing, or never lived over an epoch's end; and one whose flow is closing. An established
+/// flow stays, whatever comes: a flood of new flows moves nobody's connection. When it has been idle
+/// for too long is for userspace to tell, which knows its service.
 #[inline(always)]
-pub fn admit<B: Bucket>(bucket: &B, new: Entry, now: Epoch, idle: &[u16; 4]) -> bool {
+pub fn admit<B: Bucket>(bucket: &B, new: Entry, now: Epoch) -> Admission {
     let (mut best, mut lane, mut word) = (RANK_STAYS, 0, 0);
     for candidate in 0..LANES {
         let held = bucket.load(candidate);
-        let rank = rank(held, now, idle);
+        let rank = rank(held, now);
         let better = less(rank, best);
         best = select(better, rank, best);
         lane = select(better, candidate as u64, lane);
         word = select(better, held, word);
     }
-    best < RANK_STAYS && bucket.exchange(lane as usize, word, new.word())
+    if best < RANK_STAYS && bucket.exchange(lane as usize, word, new.word()) {
+        Admission::Stored(word)
+    } else {
+        Admission::Full
+    }
 }
 
 const RANK_FREE: u64 = 0;
-const RANK_IDLE: u64 = 1;
-const RANK_OPENING: u64 = 2;
-const RANK_CLOSING: u64 = 3;
-const RANK_UNPROVEN: u64 = 4;
+const RANK_OPENING: u64 = 1;
+const RANK_CLOSING: u64 = 2;
+const RANK_UNPROVEN: u64 = 3;
+const RANK_CLOSING_NOW: u64 = 4;
 const RANK_STAYS: u64 = 5;
 
-/// The rank of each state, four bits each at the state's number.
-const RANKS: u64 = RANK_OPENING << (State::Opening as u64 * 4)
+/// The rank of each state, four bits each at the state's number, once its flow has been silent.
+const SILENT_RANKS: u64 = RANK_OPENING << (State::Opening as u64 * 4)
     | RANK_UNPROVEN << (State::Fresh as u64 * 4)
     | RANK_STAYS << (State::Established as u64 * 4)
     | RANK_CLOSING << (State::Closing as u64 * 4);
 
+/// The rank of each state while its flow is heard of: a newcomer cannot have proven itself yet.
+const RANKS: u64 = RANK_STAYS << (State::Opening as u64 * 4)
+    | RANK_STAYS << (State::Fresh as u64 * 4)
+    | RANK_STAYS << (State::Established as u64 * 4)
+    | RANK_CLOSING_NOW << (State::Closing as u64 * 4);
+
 /// How readily a lane gives way; lowest first.
 #[inline(always)]
-fn rank(word: u64, now: Epoch, idle: &[u16; 4]) -> u64 {
+fn rank(word: u64, now: Epoch) -> u64 {
     let (state, age) = Entry::state_and_age(word, now);
-    let by_state = RANKS >> (state * 4) & 0xf;
-    // A newcomer of this very epoch cannot have proven itself: it gets until the next.
-    let rank = select(less(age, 1) & less(by_state ^ RANK_UNPROVEN, 1), RANK_STAYS, by_state);
-    let rank = select(less(u64::from(idle[state as usize]), age), RANK_IDLE, rank);
-    select(less(Entry::occupied(word), 1), RANK_FREE, rank)
+    let ranks = select(less(age, SILENT as u64), RANKS, SILENT_RANKS);
+    select(less(Entry::occupied(word), 1), RANK_FREE, ranks >> (state * 4) & 0xf)
 }
 
 #[cfg(test)]
@@ -99,7 +115,6 @@ mod tests {
         }
     }
 
-    const IDLE: [u16; 4] = [15, 100, 1000, 30];
     const STATES: [State; 4] = [State::Opening, State::Fresh, State::Established, State::Closing];
 
     fn flow(number: u64) -> u64 {
@@ -109,15 +124,12 @@ mod tests {
     /// What the doc comment of `admit` says, told plainly.
     fn gives_way(word: u64, now: Epoch) -> Option<u8> {
         let Some(entry) = Entry::from_word(word) else { return Some(0) };
-        let age = now.since(entry.epoch());
-        if age > IDLE[entry.state() as usize] {
-            return Some(1);
-        }
-        match entry.state() {
-            State::Opening => Some(2),
-            State::Closing => Some(3),
-            State::Fresh if age > 0 => Some(4),
-            State::Fresh | State::Established => None,
+        match (entry.state(), now.since(entry.epoch()) >= 2) {
+            (State::Opening, true) => Some(1),
+            (State::Closing, true) => Some(2),
+            (State::Fresh, true) => Some(3),
+            (State::Closing, false) => Some(4),
+            (State::Opening | State::Fresh, false) | (State::Established, _) => None,
         }
     }
 
@@ -125,7 +137,7 @@ mod tests {
         #[test]
         fn a_new_flow_takes_the_lane_that_gives_way_most_readily_or_none(
             lanes in proptest::collection::vec(
-                proptest::option::weighted(0.9, (0usize..4, 0u64..1200)), LANES),
+                proptest::option::weighted(0.9, (0usize..4, 0u64..4)), LANES),
             now in 1200u64..100_000,
         ) {
             let bucket = Cells::default();
@@ -141,11 +153,13 @@ mod tests {
             let readiest = before.iter().filter_map(|word| gives_way(*word, now)).min();
             let new = Entry::new(flow(99), 9, State::Fresh, now);
 
-            prop_assert_eq!(admit(&bucket, new, now, &IDLE), readiest.is_some());
+            let admission = admit(&bucket, new, now);
+            prop_assert_eq!(admission == Admission::Full, readiest.is_none());
             let changed: Vec<usize> =
                 (0..LANES).filter(|lane| bucket.0[*lane].get() != before[*lane]).collect();
             prop_assert_eq!(changed.len(), usize::from(readiest.is_some()));
             for lane in changed {
+                prop_assert_eq!(admission, Admission::Stored(before[lane]));
                 prop_assert_eq!(gives_way(before[lane], now), readiest);
                 prop_assert_eq!(find(&bucket, flow(99)), Some((lane, new)));
             }
@@ -158,12 +172,12 @@ mod tests {
         let start = Epoch::new(10);
         for number in 1..=LANES as u64 {
             let entry = Entry::new(flow(number), 7, State::Established, start);
-            assert!(admit(&bucket, entry, start, &IDLE));
+            assert_eq!(admit(&bucket, entry, start), Admission::Stored(0));
         }
         for number in 100..10_000 {
             let now = Epoch::new(10 + number / 20);
             let flood = Entry::new(flow(number), 9, State::Fresh, now);
-            assert!(!admit(&bucket, flood, now, &IDLE));
+            assert_eq!(admit(&bucket, flood, now), Admission::Full);
         }
         assert!((1..=LANES as u64).all(|number| find(&bucket, flow(number)).is_some()));
     }

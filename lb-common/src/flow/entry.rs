@@ -1,10 +1,13 @@
 //! One flow in 64 bits: `tag:34 | backend:16 | state:2 | epoch:12`.
 
-use crate::backend::BackendId;
+use crate::{
+    backend::BackendId,
+    branchless::{less, select},
+};
 
 /// Coarse time, counted modulo 4,096. With an epoch of about four seconds it wraps after four and a
-/// half hours; idle time-outs stay below [`Epoch::LONGEST_IDLE`], so that an expired entry is not
-/// taken for a fresh one before userspace has swept it.
+/// half hours; idle time-outs stay below [`Epoch::LONGEST_IDLE`], so that userspace has swept an
+/// expired entry before it could be taken for a fresh one.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Epoch(u16);
 
@@ -13,11 +16,21 @@ impl Epoch {
     pub const LONGEST_IDLE: u16 = 3072;
 
     const MASK: u64 = 0xfff;
+    /// Epochs after which they begin anew.
+    const CYCLE: u16 = 4096;
+    /// Epochs by which two clocks may differ.
+    const CLOCK_SKEW: u16 = 4;
 
     /// The epoch of a time that counts up in epochs.
     #[inline(always)]
     pub const fn new(count: u64) -> Self {
         Self((count & Self::MASK) as u16)
+    }
+
+    /// The epoch as it lies in an entry: below 4,096.
+    #[inline(always)]
+    pub const fn number(self) -> u16 {
+        self.0
     }
 
     /// Epochs from `earlier` to this one.
@@ -56,18 +69,22 @@ impl State {
 
 /// What a packet means for its flow.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(u32)]
 pub enum Signal {
     /// TCP: SYN without ACK.
-    Opens,
+    Opens = 0,
     /// Any packet of a flow under way; every UDP datagram.
-    Continues,
+    Continues = 1,
     /// TCP: FIN or RST.
-    Ends,
+    Ends = 2,
 }
 
 /// A lane of a bucket. The word 0 is a free lane: no entry has backend 0.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Entry(u64);
+
+/// A flow that was not heard of for so many epochs has been silent for a whole one at least.
+pub(super) const SILENT: u16 = 2;
 
 const TAG_SHIFT: u32 = 30;
 const BACKEND_SHIFT: u32 = 14;
@@ -110,6 +127,13 @@ impl Entry {
         word >> BACKEND_SHIFT & BackendId::MAX as u64
     }
 
+    /// The backend that has one live flow by this word; 0 for none. A flow is live until it closes.
+    #[inline(always)]
+    pub fn live(word: u64) -> BackendId {
+        let closing = less(word >> STATE_SHIFT & 3 ^ State::Closing as u64, 1);
+        select(closing, 0, Self::occupied(word)) as BackendId
+    }
+
     /// The number of a lane's [`State`], and the epochs since it changed.
     #[inline(always)]
     pub const fn state_and_age(word: u64, now: Epoch) -> (u64, u64) {
@@ -140,12 +164,28 @@ impl Entry {
         now.since(self.epoch()) > idle[self.state() as usize & 3]
     }
 
+    /// True when a packet came in this epoch or the one before it.
+    #[inline(always)]
+    pub const fn is_recent(self, now: Epoch) -> bool {
+        now.since(self.epoch()) < SILENT
+    }
+
+    /// [`Self::is_idle`] by a clock that may be behind the data path's: a moment that lies a little
+    /// ahead of it is not one of the cycle before.
+    #[inline(always)]
+    pub const fn is_expired(self, now: Epoch, idle: u16) -> bool {
+        let silent = now.since(self.epoch());
+        silent > idle && silent < Epoch::CYCLE - Epoch::CLOCK_SKEW
+    }
+
     /// The entry after one more packet of its flow. Equal to the old one for most packets: it
-    /// changes when the state or the epoch does.
+    /// changes when the state or the epoch does. A SYN does not undo what a flow has earned, as
+    /// anybody can forge one.
     #[inline(always)]
     #[must_use]
     pub const fn after(self, signal: Signal, now: Epoch) -> Self {
         let state = match (signal, self.state()) {
+            (Signal::Opens, State::Established) => return self,
             (Signal::Opens, _) => State::Opening,
             (Signal::Ends, _) | (Signal::Continues, State::Closing) => State::Closing,
             (Signal::Continues, State::Opening) => State::Fresh,

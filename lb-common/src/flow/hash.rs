@@ -18,6 +18,7 @@ plain_old_data! { HashKey = 96 }
 
 /// A client's five-tuple as its packets carry it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[repr(C)]
 pub struct FlowKey {
     /// The client.
     pub source: Address,
@@ -26,8 +27,10 @@ pub struct FlowKey {
     /// Source and destination port as the four bytes lie in the header.
     pub ports: u32,
     /// IANA protocol number.
-    pub protocol: u8,
+    pub protocol: u32,
 }
+
+plain_old_data! { FlowKey = 40 }
 
 impl HashKey {
     /// 2⁶⁴ divided by the golden ratio, made odd.
@@ -51,7 +54,7 @@ impl HashKey {
         let [s0, s1, s2, s3] = flow.source.words();
         let [d0, d1, d2, d3] = flow.destination.words();
         let mut sum =
-            self.pair(0, s3, d3).wrapping_add(self.pair(2, flow.ports, u32::from(flow.protocol)));
+            self.pair(0, s3, d3).wrapping_add(self.pair(2, flow.ports, flow.protocol));
         if !flow.destination.is_v4() {
             sum = sum
                 .wrapping_add(self.pair(4, s0, d0))

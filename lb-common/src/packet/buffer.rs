@@ -57,6 +57,15 @@ impl Frame for Buffer<'_> {
         Some(())
     }
 
+    fn truncate(&mut self, length: usize) -> Option<()> {
+        if length > self.length() {
+            return None;
+        }
+        let bytes = core::mem::take(&mut self.bytes);
+        self.bytes = &mut bytes[..self.start + length];
+        Some(())
+    }
+
     fn shrink_front(&mut self, bytes: usize) -> Option<()> {
         if bytes > self.length() {
             return None;

@@ -2,7 +2,7 @@
 
 use network_types::ip::{Ipv4Hdr, Ipv6Hdr};
 
-use super::{Family, Frame, Packet, Transport};
+use super::{Family, Frame, HOPS, Packet, Transport, link};
 use crate::{forward::checksum, verdict::Verdict};
 
 /// IANA protocol number of ICMP.
@@ -17,8 +17,6 @@ const ECHO_V6: ([u8; 2], [u8; 2]) = ([128, 0], [129, 0]);
 
 /// Bytes of either header.
 const HEADER: usize = 8;
-/// TTL and hop limit of a reply.
-const HOPS: u8 = 64;
 
 /// The protocol number of a family's own ICMP: the other's means nothing to its hosts.
 #[inline(always)]
@@ -45,14 +43,21 @@ pub(super) fn parse<F: Frame>(
         Family::V4 => ECHO_V4,
         Family::V6 => ECHO_V6,
     };
-    if kind == request { Ok(Transport::Echo { offset }) } else { Err(Verdict::NoService) }
+    if kind == request { Ok(Transport::Echo) } else { Err(Verdict::NoService) }
 }
 
 /// Turns an echo request into its reply, in place: MAC and IP addresses change sides, which no
 /// checksum notices, and the checksums follow the type and the TTL (RFC 1624). A request whose own
 /// checksum was wrong becomes a reply whose checksum is.
 #[inline(always)]
-pub fn reply<F: Frame>(frame: &mut F, packet: &Packet, offset: usize) -> Option<()> {
+pub fn reply<F: Frame>(frame: &mut F) -> Result<(), Verdict> {
+    let packet = Packet::parse(frame).ok_or(Verdict::Malformed)?;
+    let offset = packet.payload(frame)?.offset;
+    write_reply(frame, &packet, offset).ok_or(Verdict::Malformed)
+}
+
+#[inline(always)]
+fn write_reply<F: Frame>(frame: &mut F, packet: &Packet, offset: usize) -> Option<()> {
     match packet.family {
         Family::V4 => {
             let mut ip: Ipv4Hdr = frame.read(packet.offset())?;
@@ -71,8 +76,7 @@ pub fn reply<F: Frame>(frame: &mut F, packet: &Packet, offset: usize) -> Option<
             frame.write(packet.offset(), ip)?;
         }
     }
-    let [d0, d1, d2, d3, d4, d5, s0, s1, s2, s3, s4, s5]: [u8; 12] = frame.read(0)?;
-    frame.write(0, [s0, s1, s2, s3, s4, s5, d0, d1, d2, d3, d4, d5])
+    link::turn(frame)
 }
 
 #[inline(always)]

@@ -107,3 +107,10 @@ impl Link {
         frame.write(12, self.ether_type)
     }
 }
+
+/// Sends the frame back to where it came from: its MAC addresses change sides.
+#[inline(always)]
+pub(super) fn turn<F: Frame>(frame: &mut F) -> Option<()> {
+    let [d0, d1, d2, d3, d4, d5, s0, s1, s2, s3, s4, s5]: [u8; 12] = frame.read(0)?;
+    frame.write(0, [s0, s1, s2, s3, s4, s5, d0, d1, d2, d3, d4, d5])
+}

@@ -9,6 +9,7 @@ pub mod icmp;
 pub mod ipv4;
 pub mod ipv6;
 pub mod link;
+pub mod reset;
 pub mod transport;
 
 use network_types::eth::EtherType;
@@ -38,7 +39,14 @@ pub trait Frame {
     /// Makes the frame shorter at its front; `None`, and nothing changed, when it has not so many
     /// bytes.
     fn shrink_front(&mut self, bytes: usize) -> Option<()>;
+
+    /// Cuts the frame's end off, so that `length` bytes are left; `None`, and nothing changed, when it
+    /// has fewer.
+    fn truncate(&mut self, length: usize) -> Option<()>;
 }
+
+/// TTL and hop limit of what a balancer says itself.
+const HOPS: u8 = 64;
 
 /// The IP version of a packet.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

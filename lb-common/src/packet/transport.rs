@@ -31,10 +31,7 @@ pub enum Transport {
         signal: Signal,
     },
     /// An ICMP or ICMPv6 echo request, to be answered.
-    Echo {
-        /// Where the ICMP header begins.
-        offset: usize,
-    },
+    Echo,
 }
 
 /// True of a protocol that a balancer reads beyond the IP header.
@@ -74,7 +71,8 @@ fn tcp<F: Frame>(frame: &F, offset: usize, end: u32) -> Option<Transport> {
     } else {
         Signal::Continues
     };
-    Some(Transport::Ports { protocol: TCP, ports: ports(header.source, header.dest), signal })
+    let ports = ports(header.source, header.dest);
+    Some(Transport::Ports { protocol: TCP, ports, signal })
 }
 
 #[inline(always)]

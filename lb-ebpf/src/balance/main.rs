@@ -8,6 +8,7 @@
 )]
 
 mod maps;
+mod steps;
 mod tables;
 
 use aya_ebpf::{bindings::xdp_action::XDP_DROP, macros::xdp, programs::XdpContext};

@@ -8,7 +8,7 @@ use aya_ebpf::{
     macros::btf_map,
 };
 use lb_common::{
-    backend::BackendEntry,
+    backend::{BackendEntry, Load},
     counters::{BackendCounters, VerdictCounters},
     flow::{bucket::LANES, hash::HashKey},
     maglev::Chunk,
@@ -28,7 +28,7 @@ pub(crate) static SETTINGS: Global<Settings> = Global::new(Settings {
     bucket_mask: 0,
     service_mask: 0,
     epoch_shift: 0,
-    reserved: 0,
+    affinity_mask: 0,
 });
 
 /// One bit for each VIP: traffic that is not ours is let go after one look here.
@@ -48,14 +48,27 @@ pub(crate) static BACKENDS: Array<BackendEntry, 1, MAPPED> = Array::new();
 #[btf_map]
 pub(crate) static SHADOWS: Array<BackendEntry, 1, MAPPED> = Array::new();
 
-/// The arena of all Maglev tables.
+/// How busy each backend is.
 #[btf_map]
-pub(crate) static MAGLEV: Array<Chunk, 1, MAPPED> = Array::new();
+pub(crate) static LOADS: Array<Load, 1, MAPPED> = Array::new();
+
+/// The arena of all Maglev tables and rotations.
+#[btf_map]
+pub(crate) static ARENA: Array<Chunk, 1, MAPPED> = Array::new();
+
+/// How many turns of each service's rotation a CPU has given. Each CPU counts for itself: a shared
+/// count would bounce its line with every new flow.
+#[btf_map]
+pub(crate) static TURNS: PerCpuArray<u32, 1> = PerCpuArray::new();
 
 /// The flow table: a bucket is a cache line. One table for all CPUs, so that a flow whose packets
 /// change CPUs keeps its backend.
 #[btf_map]
 pub(crate) static FLOWS: Array<[u64; LANES], 1, MAPPED> = Array::new();
+
+/// Which backend a client of a service with affinity had last: buckets as in `FLOWS`.
+#[btf_map]
+pub(crate) static AFFINITY: Array<[u64; LANES], 1, MAPPED> = Array::new();
 
 /// Packets and bytes by verdict. Each CPU has its own, as shared counters would bounce their line.
 #[btf_map]

@@ -1,14 +1,16 @@
 //! [`Maps`] over the maps of the kernel.
 
+use core::ptr;
+
 use aya_ebpf::{bindings::xdp_md, helpers::bpf_jiffies64, programs::XdpContext};
 use lb_common::{
-    backend::{BackendEntry, BackendId},
+    backend::{BackendEntry, BackendId, Load},
     flow::{
         Epoch,
         bucket::{Bucket, LANES},
     },
     maglev::CHUNK_SLOTS,
-    pipeline::{Arrival, Maps},
+    pipeline::{Arrival, Maps, Table},
     service::ServiceSlot,
     settings::Settings,
     verdict::Verdict,
@@ -19,6 +21,7 @@ use crate::maps;
 
 /// The maps as one packet sees them.
 pub(crate) struct Tables {
+    /// The packet; null where nobody asks it anything.
     context: *mut xdp_md,
     settings: &'static Settings,
 }
@@ -27,6 +30,17 @@ impl Tables {
     #[inline(always)]
     pub(crate) fn new(context: &XdpContext) -> Self {
         Self { context: context.ctx, settings: settings() }
+    }
+
+    /// The maps alone, for what does not look at the packet.
+    #[inline(always)]
+    pub(crate) fn without_packet() -> Self {
+        Self { context: ptr::null_mut(), settings: settings() }
+    }
+
+    #[inline(always)]
+    pub(crate) fn context(&self) -> *mut xdp_md {
+        self.context
     }
 }
 
@@ -112,16 +126,40 @@ impl Maps for Tables {
     }
 
     #[inline(always)]
-    fn maglev(&self, chunk: u32, slot: usize) -> Option<BackendId> {
-        let chunk = maps::MAGLEV.get(chunk)?;
+    fn load(&self, id: BackendId) -> Option<Load> {
+        let load = maps::LOADS.get_ptr(u32::from(id))?;
+        // SAFETY: an aligned word of a live value, which others change.
+        let flows = unsafe { atomic::load(load.cast()) };
+        // SAFETY: as above; it holds `weight` and `most`.
+        let limits = unsafe { atomic::load(load.cast::<u64>().wrapping_add(1)) };
+        Some(Load { flows, weight: limits as u32, most: (limits >> 32) as u32 })
+    }
+
+    #[inline(always)]
+    fn next_turn(&self, service: u16) -> Option<u32> {
+        let turns = maps::TURNS.get_ptr_mut(u32::from(service))?;
+        // SAFETY: this CPU's own value, and XDP programs on one CPU do not interrupt each other.
+        let turns = unsafe { &mut *turns };
+        let turn = *turns;
+        *turns = turn.wrapping_add(1);
+        Some(turn)
+    }
+
+    #[inline(always)]
+    fn slot(&self, chunk: u32, slot: usize) -> Option<BackendId> {
+        let chunk = maps::ARENA.get(chunk)?;
         let slot = chunk.slots.as_ptr().wrapping_add(bounded::<{ CHUNK_SLOTS - 1 }>(slot));
         // SAFETY: a slot of a live chunk; userspace writes slots whole.
         Some(unsafe { slot.read_volatile() })
     }
 
     #[inline(always)]
-    fn bucket(&self, index: u32) -> Option<MapBucket> {
-        maps::FLOWS.get_ptr_mut(index).map(MapBucket)
+    fn bucket(&self, table: Table, index: u32) -> Option<MapBucket> {
+        let bucket = match table {
+            Table::Flows => maps::FLOWS.get_ptr_mut(index),
+            Table::Affinity => maps::AFFINITY.get_ptr_mut(index),
+        };
+        bucket.map(MapBucket)
     }
 
     #[inline(always)]
@@ -138,6 +176,14 @@ impl Maps for Tables {
     }
 
     #[inline(always)]
+    fn add_flows(&self, id: BackendId, change: i64) {
+        if let Some(load) = maps::LOADS.get_ptr_mut(u32::from(id)) {
+            // SAFETY: an aligned word of a live value.
+            unsafe { atomic::add(load.cast(), change) };
+        }
+    }
+
+    #[inline(always)]
     fn count(&self, id: BackendId, bytes: u32, arrival: Arrival) {
         if let Some(counters) = maps::BACKEND_COUNTERS.get_ptr_mut(u32::from(id)) {
             // SAFETY: this CPU's own value, and XDP programs on one CPU do not interrupt each other.
@@ -149,6 +195,13 @@ impl Maps for Tables {
                 Arrival::New => counters.new_flows += 1,
                 Arrival::Untracked => counters.untracked += 1,
             }
+        }
+    }
+    #[inline(always)]
+    fn count_evicted(&self, id: BackendId) {
+        if let Some(counters) = maps::BACKEND_COUNTERS.get_ptr_mut(u32::from(id)) {
+            // SAFETY: this CPU's own value, and XDP programs on one CPU do not interrupt each other.
+            unsafe { (*counters).evicted += 1 };
         }
     }
 }

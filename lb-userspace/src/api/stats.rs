@@ -55,8 +55,10 @@ pub struct Traffic {
     pub bytes: u64,
     /// Flows.
     pub new_flows: u64,
-    /// Of those, the flows that found no place in the flow table and follow the scheduler alone.
+    /// Of those, the flows that found no place in the flow table and follow the hash alone.
     pub untracked: u64,
+    /// Live flows whose place in the flow table went to a newcomer, as they had been silent.
+    pub evicted: u64,
 }
 
 /// The packets that ended in one way.
@@ -95,8 +97,8 @@ impl VerdictStats {
 
 impl From<BackendCounters> for Traffic {
     fn from(counters: BackendCounters) -> Self {
-        let BackendCounters { packets, bytes, new_flows, untracked } = counters;
-        Self { packets, bytes, new_flows, untracked }
+        let BackendCounters { packets, bytes, new_flows, untracked, evicted } = counters;
+        Self { packets, bytes, new_flows, untracked, evicted }
     }
 }
 
@@ -107,6 +109,7 @@ impl std::iter::Sum for Traffic {
             bytes: sum.bytes + one.bytes,
             new_flows: sum.new_flows + one.new_flows,
             untracked: sum.untracked + one.untracked,
+            evicted: sum.evicted + one.evicted,
         })
     }
 }

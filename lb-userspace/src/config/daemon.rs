@@ -109,6 +109,8 @@ impl fmt::Debug for Secret {
 pub struct Limits {
     /// Entries of the flow table, eight bytes each: a power of two from 64 to 2²⁸.
     pub flows: u32,
+    /// Clients that services with affinity remember, eight bytes each: a power of two from 64 to 2²⁸.
+    pub affinities: u32,
     /// Services, at least 1.
     pub services: u16,
     /// Backends of all services, at least 1.
@@ -120,8 +122,15 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        // 8 MiB of flows; 64 MiB of Maglev tables, which is 512 of the default size.
-        Self { flows: 1 << 20, services: 1024, backends: 4096, maglev_slots: 1 << 25 }
+        // 8 MiB of flows; half a MiB of clients; 64 MiB of Maglev tables, which is 512 of the default
+        // size.
+        Self {
+            flows: 1 << 20,
+            affinities: 1 << 16,
+            services: 1024,
+            backends: 4096,
+            maglev_slots: 1 << 25,
+        }
     }
 }
 

@@ -1,7 +1,7 @@
 //! How large the maps are.
 
 use lb_common::{
-    backend::BackendEntry,
+    backend::{BackendEntry, Load},
     counters::{BackendCounters, VerdictCounters},
     flow::hash::HashKey,
     maglev::{CHUNK_SLOTS, Chunk},
@@ -19,6 +19,10 @@ const MOST_ENTRIES: u32 = 1 << 26;
 impl Limits {
     fn buckets(self) -> u32 {
         power_of_two(self.flows.div_ceil(8).max(8))
+    }
+
+    fn affinity_buckets(self) -> u32 {
+        power_of_two(self.affinities.div_ceil(8).max(8))
     }
 
     fn backend_entries(self) -> u32 {
@@ -43,12 +47,12 @@ impl Limits {
             bucket_mask: self.buckets() - 1,
             service_mask: self.service_slots() - 1,
             epoch_shift: epoch::shift(),
-            reserved: 0,
+            affinity_mask: self.affinity_buckets() - 1,
         }
     }
 
     /// The shape of each map that is pinned.
-    pub(super) fn shapes(self) -> [Shape; 9] {
+    pub(super) fn shapes(self) -> [Shape; 12] {
         [
             Shape::array::<Guard>("GUARD", 1, None),
             Shape::array::<ServiceSlot>("SERVICES", self.service_slots(), Some("limits.services")),
@@ -62,7 +66,14 @@ impl Limits {
                 self.backend_entries(),
                 Some("limits.backends"),
             ),
-            Shape::array::<Chunk>("MAGLEV", self.chunks(), Some("limits.maglev_slots")),
+            Shape::array::<Load>("LOADS", self.backend_entries(), Some("limits.backends")),
+            Shape::array::<u32>("TURNS", u32::from(self.services) + 1, Some("limits.services")),
+            Shape::array::<[u64; 8]>(
+                "AFFINITY",
+                self.affinity_buckets(),
+                Some("limits.affinities"),
+            ),
+            Shape::array::<Chunk>("ARENA", self.chunks(), Some("limits.maglev_slots")),
             Shape::array::<[u64; 8]>("FLOWS", self.buckets(), Some("limits.flows")),
             Shape::array::<VerdictCounters>("VERDICT_COUNTERS", verdict::COUNT as u32, None),
             Shape::array::<BackendCounters>(

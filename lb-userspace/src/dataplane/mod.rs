@@ -11,23 +11,26 @@ mod detach;
 mod egress;
 mod epoch;
 mod error;
-mod flows;
 mod grace;
 mod interface;
 mod layout;
 mod limits;
 mod link;
 mod load;
+mod loads;
 mod memory;
 mod open;
 mod pin;
 mod run;
+mod sweep;
 mod tables;
+mod turns;
 #[cfg(test)]
 mod tests;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    sync::atomic::Ordering::Relaxed,
     time::Duration,
 };
 
@@ -50,6 +53,7 @@ pub use layout::Full;
 pub use open::{Adopted, DataplaneConfig};
 pub use run::Outcome;
 
+use self::memory::Words;
 use crate::state::Tables;
 
 /// The loaded data path.
@@ -58,7 +62,10 @@ pub struct Dataplane {
     settings: Settings,
     capacity: layout::Capacity,
     arrays: tables::Arrays,
-    flow_table: memory::Words,
+    flow_table: Words,
+    affinity: Words,
+    sweep: sweep::Sweep,
+    turns: turns::Turns,
     counters: counters::Counters,
     egress: DevMapHash<MapData>,
     /// What the arrays hold.
@@ -87,6 +94,11 @@ impl Dataplane {
         egress::add(&mut self.egress, &egress)?;
         for id in wanted.backends.keys().filter(|id| !self.held.backends.contains_key(id)) {
             self.counters.clear(*id)?;
+            self.arrays.loads.clear(*id);
+        }
+        let known: BTreeSet<u16> = self.held.slots.values().map(|slot| slot.id).collect();
+        for service in wanted.services.values().filter(|service| !known.contains(&service.id)) {
+            self.turns.begin(service.id)?;
         }
         if let Err(error) = steps.iter().try_for_each(|step| self.arrays.perform(step)) {
             // Only waiting can fail. What is there now is where the next plan begins.
@@ -94,6 +106,7 @@ impl Dataplane {
             return Err(DataplaneError::io("waiting for packets under way")(error));
         }
         self.held = held;
+        self.sweep.follow(&self.held);
         egress::remove_others(&mut self.egress, &egress)?;
         Ok(!steps.is_empty())
     }
@@ -131,21 +144,28 @@ impl Dataplane {
 
     /// Forgets the flows of backends that were removed, so that their ids can be given to others;
     /// how many there were.
-    pub fn sweep(&self, retired: &BTreeSet<BackendId>) -> u64 {
-        flows::sweep(&self.flow_table, retired)
+    pub fn forget(&self, retired: &BTreeSet<BackendId>) -> usize {
+        let is_retired = |entry: Entry| retired.contains(&entry.backend());
+        let lanes = [&self.flow_table, &self.affinity].map(Words::all);
+        let flows = lanes[0].iter().filter_map(|lane| sweep::free(lane, is_retired));
+        let flows = flows.filter(|word| sweep::settle(&self.arrays.loads, *word)).count();
+        lanes[1].iter().for_each(|lane| drop(sweep::free(lane, is_retired)));
+        flows
     }
 
-    /// How many flows each backend has that are not idle.
-    pub fn live_flows(&self) -> BTreeMap<BackendId, u64> {
-        let now = epoch::now();
-        let services = self.held.slots.values().filter(|slot| slot.selector.is_service());
-        let idle: BTreeMap<u16, [u16; 4]> = services.map(|slot| (slot.id, slot.idle)).collect();
-        let is_live = |entry: Entry| {
-            let backend = self.held.backends.get(&entry.backend());
-            let idle = backend.and_then(|backend| idle.get(&backend.service));
-            idle.is_some_and(|idle| !entry.is_idle(now, idle))
-        };
-        flows::live(&self.flow_table, is_live)
+    /// Frees what is idle in the next part of the flow table and of the affinity table. Called ten
+    /// times a second, it is round both in four seconds, if they are not larger than 80 MB.
+    pub fn sweep(&mut self) -> usize {
+        self.sweep.go(&self.flow_table, &self.affinity, &self.arrays.loads, epoch::now())
+    }
+
+    /// How many live flows each of these backends has.
+    pub fn live_flows(
+        &self,
+        ids: impl IntoIterator<Item = BackendId>,
+    ) -> BTreeMap<BackendId, u64> {
+        let count = |id| Some((id, self.arrays.loads.flows(id)?.load(Relaxed)));
+        ids.into_iter().filter_map(count).collect()
     }
 
     /// The read-only data of the program.

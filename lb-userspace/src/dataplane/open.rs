@@ -22,9 +22,12 @@ use super::{
     layout::Held,
     limits::Shape,
     load::{self, Plain},
+    loads::Loads,
     memory::Words,
     pin::{self, Pins},
+    sweep::{self, Sweep},
     tables::Arrays,
+    turns::Turns,
 };
 use crate::config::{Limits, Mode};
 
@@ -99,10 +102,15 @@ impl Dataplane {
             services: words(&program, &shapes, "SERVICES")?,
             backends: words(&program, &shapes, "BACKENDS")?,
             shadows: words(&program, &shapes, "SHADOWS")?,
-            maglev: words(&program, &shapes, "MAGLEV")?,
+            loads: Loads::new(words(&program, &shapes, "LOADS")?),
+            arena: words(&program, &shapes, "ARENA")?,
         };
         arrays.recover().map_err(DataplaneError::io("waiting for packets under way"))?;
         let held = arrays.read();
+        let flow_table = words(&program, &shapes, "FLOWS")?;
+        sweep::audit(&flow_table, &arrays.loads, held.backends.keys().copied());
+        let mut sweep = Sweep::default();
+        sweep.follow(&held);
         if is_laid_out_otherwise(&held, &settings) {
             return Err(DataplaneError::OtherHashKey);
         }
@@ -110,7 +118,10 @@ impl Dataplane {
             settings,
             capacity: limits.capacity(),
             arrays,
-            flow_table: words(&program, &shapes, "FLOWS")?,
+            flow_table,
+            affinity: words(&program, &shapes, "AFFINITY")?,
+            sweep,
+            turns: Turns::take(&mut program)?,
             counters: Counters::take(&mut program)?,
             egress: counters::take(&mut program, "EGRESS")?,
             held,

@@ -20,6 +20,7 @@ use lb_common::{
 use super::{
     grace,
     layout::{Held, Step},
+    loads::Loads,
     memory::{LINE_WORDS, Line, Words, from_line, to_line},
 };
 
@@ -27,16 +28,19 @@ use super::{
 const SELECTOR_WORD: usize = offset_of!(ServiceSlot, selector) / 8;
 const MAGLEV_WORD: usize = offset_of!(ServiceSlot, maglev) / 8;
 const IDLE_WORD: usize = offset_of!(ServiceSlot, idle) / 8;
+const ROTATION_WORD: usize = offset_of!(ServiceSlot, rotation) / 8;
+const AFFINITY_WORD: usize = offset_of!(ServiceSlot, affinity) / 8;
 const FLAGS_WORD: usize = offset_of!(BackendEntry, flags) / 8;
 
-/// `GUARD`, `SERVICES`, `BACKENDS`, `SHADOWS` and `MAGLEV`.
+/// `GUARD`, `SERVICES`, `BACKENDS`, `SHADOWS`, `LOADS` and `ARENA`.
 #[derive(Debug)]
 pub(super) struct Arrays {
     pub(super) guard: Words,
     pub(super) services: Words,
     pub(super) backends: Words,
     pub(super) shadows: Words,
-    pub(super) maglev: Words,
+    pub(super) loads: Loads,
+    pub(super) arena: Words,
 }
 
 impl Arrays {
@@ -68,11 +72,17 @@ impl Arrays {
                 let slot = ServiceSlot { maglev: *maglev, ..self.slot(*index) };
                 self.store_word(*index, MAGLEV_WORD, &slot);
             }
-            Step::TuneSlot { index, scheduler, idle } => {
-                let slot = ServiceSlot { scheduler: *scheduler, idle: *idle, ..self.slot(*index) };
-                self.store_word(*index, SELECTOR_WORD, &slot);
-                self.store_word(*index, IDLE_WORD, &slot);
+            Step::TurnSlot { index, rotation } => {
+                let slot = ServiceSlot { rotation: *rotation, ..self.slot(*index) };
+                self.store_word(*index, ROTATION_WORD, &slot);
             }
+            Step::TuneSlot { index, tuning } => {
+                let slot = tuning.tune(self.slot(*index));
+                for word in [SELECTOR_WORD, IDLE_WORD, AFFINITY_WORD] {
+                    self.store_word(*index, word, &slot);
+                }
+            }
+            Step::SetShare { id, share } => self.loads.share(*id, *share),
             Step::Publish => grace::publish()?,
             Step::Grace => grace::wait()?,
         }
@@ -91,8 +101,9 @@ impl Arrays {
         let ids = (0..self.backends.lines()).filter_map(|id| BackendId::try_from(id).ok());
         let entries = ids.map(|id| (id, self.backend(id)));
         held.backends.extend(entries.filter(|(_, entry)| *entry != BackendEntry::default()));
-        let chunks = self.maglev.lines() as u32;
-        held.adopt_tables(chunks, |first_chunk, chunks| self.read_table(first_chunk, chunks));
+        held.shares = self.loads.shares();
+        let chunks = self.arena.lines() as u32;
+        held.adopt_tables(chunks, |first_chunk, slots| self.read_table(first_chunk, slots));
         held
     }
 
@@ -130,14 +141,17 @@ impl Arrays {
     }
 
     fn write_table(&self, first_chunk: u32, slots: &[BackendId]) {
-        for (at, slots) in slots.as_chunks::<CHUNK_SLOTS>().0.iter().enumerate() {
-            store(self.maglev.line(first_chunk as usize + at), &Chunk { slots: *slots });
+        for (at, slots) in slots.chunks(CHUNK_SLOTS).enumerate() {
+            let mut chunk = Chunk { slots: [0; CHUNK_SLOTS] };
+            chunk.slots[..slots.len()].copy_from_slice(slots);
+            store(self.arena.line(first_chunk as usize + at), &chunk);
         }
     }
 
-    fn read_table(&self, first_chunk: u32, chunks: u32) -> Arc<[BackendId]> {
-        let chunks = (first_chunk..).take(chunks as usize);
-        chunks.flat_map(|chunk| load::<Chunk>(self.maglev.line(chunk as usize)).slots).collect()
+    fn read_table(&self, first_chunk: u32, slots: usize) -> Arc<[BackendId]> {
+        let chunks = (first_chunk as usize..).take(slots.div_ceil(CHUNK_SLOTS));
+        let held = chunks.flat_map(|chunk| load::<Chunk>(self.arena.line(chunk)).slots);
+        held.take(slots).collect()
     }
 
     fn set_guard(&self, bit: u32, set: bool) {

@@ -20,7 +20,7 @@ pub use maglev_cache::MaglevCache;
 pub use observed::{Health, NextHop, Observed};
 pub use persist::{HashSeed, State, StateError, hash_key, startup};
 pub use plan::{PlanSettings, TunnelSources, plan, service_key};
-pub use tables::{ServiceTable, Tables};
+pub use tables::{ServiceTable, Share, Tables, Tuning};
 
 use std::collections::BTreeMap;
 

@@ -99,7 +99,7 @@ fn totals(stats: &Stats) -> String {
 /// A row of exact figures; a service's own row names no backend.
 fn traffic(service: &str, backend: &str, traffic: Traffic) -> Vec<String> {
     let backend = if backend.is_empty() { "all" } else { backend };
-    let Traffic { packets, bytes, new_flows, untracked } = traffic;
+    let Traffic { packets, bytes, new_flows, untracked, evicted: _ } = traffic;
     let figures = [packets, bytes, new_flows, untracked].map(|figure| figure.to_string());
     [service.to_owned(), backend.to_owned()].into_iter().chain(figures).collect()
 }

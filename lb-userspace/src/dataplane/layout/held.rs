@@ -8,11 +8,13 @@ use std::{
 use lb_common::{
     backend::{BackendEntry, BackendId},
     maglev::{CHUNK_SLOTS, MAX_SIZE_LOG2, MIN_SIZE_LOG2, Region},
+    rotation::{MAX_TURNS, Rotation},
     service::{PROBES, Selector, ServiceKey, ServiceSlot},
     settings::Settings,
 };
 
 use super::Step;
+use crate::state::Share;
 
 /// A mirror of the arrays, without what is empty in them.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -23,8 +25,10 @@ pub(in crate::dataplane) struct Held {
     pub(in crate::dataplane) slots: BTreeMap<u32, ServiceSlot>,
     /// The entries of `BACKENDS` that are not zero.
     pub(in crate::dataplane) backends: BTreeMap<BackendId, BackendEntry>,
-    /// The Maglev tables that slots point at, by their first chunk.
+    /// The Maglev tables and rotations that slots point at, by their first chunk.
     pub(in crate::dataplane) tables: BTreeMap<u32, Arc<[BackendId]>>,
+    /// What is not zero of what the backends' live flows are weighed against.
+    pub(in crate::dataplane) shares: BTreeMap<BackendId, Share>,
 }
 
 /// In the mirror of a slot whose table cannot be told: its region overlaps another's, or leaves
@@ -44,21 +48,39 @@ impl Held {
         self.tables.get(&Region::from_word(slot.maglev)?.first_chunk())
     }
 
-    /// Notes the tables that the slots point at, read by `read(first chunk, chunks)`.
+    /// The rotation that a slot points at.
+    pub(in crate::dataplane) fn rotation_of(
+        &self,
+        slot: &ServiceSlot,
+    ) -> Option<&Arc<[BackendId]>> {
+        self.tables.get(&Rotation::from_word(slot.rotation)?.first_chunk())
+    }
+
+    /// Notes the tables that the slots point at, read by `read(first chunk, slots)`.
     pub(in crate::dataplane) fn adopt_tables(
         &mut self,
         arena_chunks: u32,
-        read: impl Fn(u32, u32) -> Arc<[BackendId]>,
+        read: impl Fn(u32, usize) -> Arc<[BackendId]>,
     ) {
+        let Self { slots, tables, .. } = self;
         let mut used = BTreeMap::new();
-        for slot in self.slots.values_mut().filter(|slot| slot.selector != Selector::RETIRED) {
-            let Some(region) = Region::from_word(slot.maglev) else { continue };
-            match chunks_of(region).filter(|chunks| is_free(&used, region, *chunks, arena_chunks)) {
-                Some(chunks) => {
-                    used.insert(region.first_chunk(), chunks);
-                    self.tables.insert(region.first_chunk(), read(region.first_chunk(), chunks));
-                }
-                None => slot.maglev = UNKNOWN_TABLE,
+        let mut adopt = |first: u32, length: usize| {
+            let whole = chunks(length);
+            let is_free = length > 0 && is_free(&used, first, whole, arena_chunks);
+            if is_free {
+                used.insert(first, whole);
+                tables.insert(first, read(first, length));
+            }
+            is_free
+        };
+        for slot in slots.values_mut().filter(|slot| slot.selector != Selector::RETIRED) {
+            let region = Region::from_word(slot.maglev);
+            if region.is_some_and(|region| !adopt(region.first_chunk(), slots_of(region))) {
+                slot.maglev = UNKNOWN_TABLE;
+            }
+            let rotation = Rotation::from_word(slot.rotation);
+            if rotation.is_some_and(|one| !adopt(one.first_chunk(), turns_of(one))) {
+                slot.rotation = UNKNOWN_TABLE;
             }
         }
     }
@@ -96,9 +118,18 @@ impl Held {
             Step::PointSlot { index, maglev } => {
                 self.slots.entry(*index).or_default().maglev = *maglev;
             }
-            Step::TuneSlot { index, scheduler, idle } => {
+            Step::TurnSlot { index, rotation } => {
+                self.slots.entry(*index).or_default().rotation = *rotation;
+            }
+            Step::TuneSlot { index, tuning } => {
                 let slot = self.slots.entry(*index).or_default();
-                (slot.scheduler, slot.idle) = (*scheduler, *idle);
+                *slot = tuning.tune(*slot);
+            }
+            Step::SetShare { id, share } if *share == Share::default() => {
+                self.shares.remove(id);
+            }
+            Step::SetShare { id, share } => {
+                self.shares.insert(*id, *share);
             }
             Step::WriteShadow { .. } | Step::Publish | Step::Grace => {}
         }
@@ -123,13 +154,23 @@ pub(in crate::dataplane) fn probes(
     (0..PROBES).map(move |step| home.wrapping_add(step) & mask)
 }
 
-fn chunks_of(region: Region) -> Option<u32> {
-    let sizes = MIN_SIZE_LOG2..=MAX_SIZE_LOG2;
-    sizes.contains(&region.size_log2()).then(|| (region.slots() / CHUNK_SLOTS) as u32)
+/// Elements of the arena that a table of so many slots takes.
+pub(in crate::dataplane) fn chunks(slots: usize) -> u32 {
+    slots.div_ceil(CHUNK_SLOTS) as u32
 }
 
-fn is_free(used: &BTreeMap<u32, u32>, region: Region, chunks: u32, arena_chunks: u32) -> bool {
-    let first = region.first_chunk();
+/// The slots of a Maglev table; 0 of one that cannot be.
+fn slots_of(region: Region) -> usize {
+    let sizes = MIN_SIZE_LOG2..=MAX_SIZE_LOG2;
+    if sizes.contains(&region.size_log2()) { region.slots() } else { 0 }
+}
+
+/// The turns of a rotation; 0 of one that cannot be.
+fn turns_of(rotation: Rotation) -> usize {
+    Some(rotation.turns() as usize).filter(|turns| *turns <= MAX_TURNS).unwrap_or(0)
+}
+
+fn is_free(used: &BTreeMap<u32, u32>, first: u32, chunks: u32, arena_chunks: u32) -> bool {
     let Some(end) = first.checked_add(chunks).filter(|end| *end <= arena_chunks) else {
         return false;
     };

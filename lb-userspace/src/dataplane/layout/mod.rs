@@ -18,7 +18,7 @@ pub(super) struct Capacity {
     pub(super) services: u32,
     /// Backends; their ids go from 1 to this.
     pub(super) backends: u32,
-    /// Elements of `MAGLEV`.
+    /// Elements of `ARENA`.
     pub(super) chunks: u32,
 }
 
@@ -49,8 +49,8 @@ pub enum Full {
     },
     /// No free region in the arena is large enough.
     #[error(
-        "no room for a Maglev table of {wanted} slots: a change holds the old and the new table \
-         for a moment; raise limits.maglev_slots = {limit}"
+        "no room for a table of {wanted} slots: a change holds the old and the new table for a \
+         moment; raise limits.maglev_slots = {limit}"
     )]
     Arena {
         /// Slots of the table.
@@ -63,5 +63,11 @@ pub enum Full {
     TableSize {
         /// Its slots.
         slots: usize,
+    },
+    /// A rotation has no turn, or more than 65,536.
+    #[error("a rotation cannot have {turns} turns: 1 to 65536")]
+    Rotation {
+        /// Its turns.
+        turns: usize,
     },
 }

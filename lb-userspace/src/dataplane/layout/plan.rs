@@ -13,16 +13,17 @@ use std::{
 use lb_common::{
     backend::BackendId,
     maglev::{CHUNK_SLOTS, MAX_SIZE_LOG2, MIN_SIZE_LOG2, Region},
+    rotation::{MAX_TURNS, Rotation},
     service::{Selector, ServiceKey, ServiceSlot},
     settings::Settings,
 };
 
 use super::{
     Capacity, Full, Held, Step,
-    held::{UNKNOWN_TABLE, probes},
+    held::{UNKNOWN_TABLE, chunks, probes},
     plan_backends,
 };
-use crate::state::{ServiceTable, Tables};
+use crate::state::{ServiceTable, Tables, Tuning};
 
 /// The steps from `held` to `wanted`, and what is held after them; none when nothing differs.
 pub(in crate::dataplane) fn plan(
@@ -40,6 +41,7 @@ pub(in crate::dataplane) fn plan(
     for (key, service) in &keys {
         plan.service(*key, *service)?;
     }
+    plan.share(wanted);
     plan.publish();
     plan.remove();
     plan.close_guard(&keys);
@@ -70,8 +72,12 @@ fn check(capacity: Capacity, wanted: &Tables) -> Result<(), Full> {
         let log2 = slots.checked_ilog2().unwrap_or(0) as u8;
         slots.is_power_of_two() && (MIN_SIZE_LOG2..=MAX_SIZE_LOG2).contains(&log2)
     };
-    match tables.map(|table| table.len()).find(|slots| !fits(*slots)) {
-        Some(slots) => Err(Full::TableSize { slots }),
+    if let Some(slots) = tables.map(|table| table.len()).find(|slots| !fits(*slots)) {
+        return Err(Full::TableSize { slots });
+    }
+    let rotations = wanted.services.values().filter_map(|service| service.rotation.as_ref());
+    match rotations.map(|turns| turns.len()).find(|turns| !(1..=MAX_TURNS).contains(turns)) {
+        Some(turns) => Err(Full::Rotation { turns }),
         None => Ok(()),
     }
 }
@@ -95,7 +101,7 @@ pub(super) struct Plan<'a> {
 
 impl<'a> Plan<'a> {
     fn new(settings: &'a Settings, capacity: Capacity, held: &Held) -> Self {
-        let used = held.tables.iter().map(|(first, slots)| (*first, chunks(slots))).collect();
+        let used = held.tables.iter().map(|(first, slots)| (*first, chunks(slots.len()))).collect();
         Self {
             settings,
             capacity,
@@ -193,19 +199,23 @@ impl<'a> Plan<'a> {
     /// serves, so that packets see the old one or the new one and no mix.
     fn insert(&mut self, key: ServiceKey, wanted: Option<&ServiceTable>) -> Result<(), Full> {
         let maglev = match wanted.and_then(|wanted| wanted.maglev.as_ref()) {
-            Some(table) => self.write_table(table, None)?,
+            Some(table) => self.write_maglev(table, 0)?,
+            None => 0,
+        };
+        let rotation = match wanted.and_then(|wanted| wanted.rotation.as_ref()) {
+            Some(turns) => self.write_rotation(turns, 0)?,
             None => 0,
         };
         let index = self.free_slot(key)?;
-        let slot = ServiceSlot {
+        let tuning = wanted.map_or_else(Tuning::default, |wanted| wanted.tuning);
+        let slot = tuning.tune(ServiceSlot {
             address: key.address,
             selector: key.selector,
             id: wanted.map_or(0, |wanted| wanted.id),
-            scheduler: wanted.map_or(0, |wanted| wanted.scheduler),
-            idle: wanted.map_or([0; 4], |wanted| wanted.idle),
             maglev,
+            rotation,
             ..ServiceSlot::default()
-        };
+        });
         self.step(Step::WriteSlot { index, slot });
         self.step_when_published(Step::SetSelector { index, selector: key.selector });
         Ok(())
@@ -213,48 +223,99 @@ impl<'a> Plan<'a> {
 
     fn change(&mut self, index: u32, wanted: &ServiceTable) -> Result<(), Full> {
         let Some(slot) = self.held.slots.get(&index).copied() else { return Ok(()) };
-        let ServiceTable { scheduler, idle, .. } = *wanted;
-        if (slot.scheduler, slot.idle) != (scheduler, idle) {
-            self.step_when_published(Step::TuneSlot { index, scheduler, idle });
+        if Tuning::of(&slot) != wanted.tuning {
+            self.step_when_published(Step::TuneSlot { index, tuning: wanted.tuning });
         }
-        let maglev = match &wanted.maglev {
-            Some(table) if self.held.table_of(&slot).is_some_and(|held| held == table) => {
-                return Ok(());
+        self.change_maglev(index, &slot, wanted.maglev.as_ref())?;
+        self.change_rotation(index, &slot, wanted.rotation.as_ref())
+    }
+
+    fn change_maglev(
+        &mut self,
+        index: u32,
+        slot: &ServiceSlot,
+        wanted: Option<&Arc<[BackendId]>>,
+    ) -> Result<(), Full> {
+        let maglev = match wanted {
+            table @ Some(_) if self.held.table_of(slot) == table => return Ok(()),
+            Some(table) => {
+                let old = Region::from_word(slot.maglev).map_or(0, Region::generation);
+                self.write_maglev(table, old)?
             }
-            Some(table) => self.write_table(table, Region::from_word(slot.maglev))?,
             None => 0,
         };
         if maglev != slot.maglev {
             self.step_when_published(Step::PointSlot { index, maglev });
-            self.retire_table(slot.maglev);
+            self.retire(maglev_place(slot.maglev));
         }
         Ok(())
     }
 
-    fn write_table(&mut self, slots: &Arc<[u16]>, old: Option<Region>) -> Result<u64, Full> {
-        let first_chunk = self.free_region(slots)?;
-        self.used.insert(first_chunk, chunks(slots));
-        self.step(Step::WriteTable { first_chunk, slots: Arc::clone(slots) });
-        let generation = old.map_or(0, Region::generation).wrapping_add(1);
-        Ok(Region::new(first_chunk, slots.len().ilog2() as u8, generation).word())
+    fn change_rotation(
+        &mut self,
+        index: u32,
+        slot: &ServiceSlot,
+        wanted: Option<&Arc<[BackendId]>>,
+    ) -> Result<(), Full> {
+        let rotation = match wanted {
+            turns @ Some(_) if self.held.rotation_of(slot) == turns => return Ok(()),
+            Some(turns) => {
+                let old = Rotation::from_word(slot.rotation).map_or(0, Rotation::generation);
+                self.write_rotation(turns, old)?
+            }
+            None => 0,
+        };
+        if rotation != slot.rotation {
+            self.step_when_published(Step::TurnSlot { index, rotation });
+            self.retire(rotation_place(slot.rotation));
+        }
+        Ok(())
     }
 
-    fn retire_table(&mut self, maglev: u64) {
-        let region = Region::from_word(maglev).filter(|_| maglev != UNKNOWN_TABLE);
-        if let Some(first_chunk) = region.map(Region::first_chunk) {
+    fn write_maglev(&mut self, slots: &Arc<[BackendId]>, old: u32) -> Result<u64, Full> {
+        let first_chunk = self.write_table(slots)?;
+        Ok(Region::new(first_chunk, slots.len().ilog2() as u8, old.wrapping_add(1)).word())
+    }
+
+    fn write_rotation(&mut self, turns: &Arc<[BackendId]>, old: u32) -> Result<u64, Full> {
+        let first_chunk = self.write_table(turns)?;
+        Ok(Rotation::new(first_chunk, turns.len(), old.wrapping_add(1)).word())
+    }
+
+    fn write_table(&mut self, slots: &Arc<[BackendId]>) -> Result<u32, Full> {
+        let first_chunk = self.free_region(slots.len())?;
+        self.used.insert(first_chunk, chunks(slots.len()));
+        self.step(Step::WriteTable { first_chunk, slots: Arc::clone(slots) });
+        Ok(first_chunk)
+    }
+
+    /// Lets go of the table that begins in a chunk.
+    fn retire(&mut self, place: Option<u32>) {
+        if let Some(first_chunk) = place {
             self.held.tables.remove(&first_chunk);
             self.stale_regions.push(first_chunk);
             self.owe_grace();
         }
     }
 
-    fn free_region(&mut self, slots: &Arc<[u16]>) -> Result<u32, Full> {
+    fn share(&mut self, wanted: &Tables) {
+        let ids: BTreeSet<BackendId> =
+            self.held.shares.keys().chain(wanted.shares.keys()).copied().collect();
+        for id in ids {
+            let share = wanted.shares.get(&id).copied().unwrap_or_default();
+            if self.held.shares.get(&id).copied().unwrap_or_default() != share {
+                self.step(Step::SetShare { id, share });
+            }
+        }
+    }
+
+    fn free_region(&mut self, slots: usize) -> Result<u32, Full> {
         if let Some(first) = self.gap(chunks(slots)) {
             return Ok(first);
         }
         self.make_room();
         let limit = u64::from(self.capacity.chunks) * CHUNK_SLOTS as u64;
-        self.gap(chunks(slots)).ok_or(Full::Arena { wanted: slots.len(), limit })
+        self.gap(chunks(slots)).ok_or(Full::Arena { wanted: slots, limit })
     }
 
     /// The first gap of that many chunks between the regions in use.
@@ -291,7 +352,8 @@ impl<'a> Plan<'a> {
     fn remove(&mut self) {
         for index in std::mem::take(&mut self.removals) {
             let Some(slot) = self.held.slots.get(&index).copied() else { continue };
-            self.retire_table(slot.maglev);
+            self.retire(maglev_place(slot.maglev));
+            self.retire(rotation_place(slot.rotation));
             self.owe_grace();
             self.retire_slot(index);
         }
@@ -313,8 +375,14 @@ impl<'a> Plan<'a> {
     }
 }
 
-fn chunks(slots: &[BackendId]) -> u32 {
-    (slots.len() / CHUNK_SLOTS) as u32
+/// The first chunk of a Maglev table in use.
+fn maglev_place(word: u64) -> Option<u32> {
+    Region::from_word(word).filter(|_| word != UNKNOWN_TABLE).map(Region::first_chunk)
+}
+
+/// The first chunk of a rotation in use.
+fn rotation_place(word: u64) -> Option<u32> {
+    Rotation::from_word(word).filter(|_| word != UNKNOWN_TABLE).map(Rotation::first_chunk)
 }
 
 fn describe(key: ServiceKey) -> String {

@@ -7,10 +7,14 @@ use lb_common::{
     service::{Selector, ServiceSlot},
 };
 
+use crate::state::{Share, Tuning};
+
 /// One change of the arrays.
 ///
-/// What packets decide by ([`Step::SetFlags`], [`Step::SetSelector`], [`Step::PointSlot`] and
-/// [`Step::TuneSlot`]) is one aligned store each; everything else goes where no packet looks.
+/// What packets decide by ([`Step::SetFlags`], [`Step::SetSelector`], [`Step::PointSlot`],
+/// [`Step::TurnSlot`], [`Step::SetShare`]) is one aligned store each. [`Step::TuneSlot`] is three: a
+/// packet that meets the old and the new scheduler's words mixed is still sent to a backend of the
+/// service. Everything else goes where no packet looks.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::dataplane) enum Step {
     /// Write an entry of `BACKENDS`, all but its flags.
@@ -19,7 +23,7 @@ pub(in crate::dataplane) enum Step {
     WriteShadow { id: BackendId, entry: BackendEntry },
     /// Replace the flags of an entry of `BACKENDS`.
     SetFlags { id: BackendId, flags: u8 },
-    /// Write a Maglev table.
+    /// Write a Maglev table or a rotation.
     WriteTable { first_chunk: u32, slots: Arc<[BackendId]> },
     /// Let packets to addresses with this bit in.
     SetGuard { bit: u32 },
@@ -31,8 +35,12 @@ pub(in crate::dataplane) enum Step {
     SetSelector { index: u32, selector: Selector },
     /// Replace a service's Maglev table.
     PointSlot { index: u32, maglev: u64 },
-    /// Replace a service's time-outs and scheduler.
-    TuneSlot { index: u32, scheduler: u8, idle: [u16; 4] },
+    /// Replace a service's rotation.
+    TurnSlot { index: u32, rotation: u64 },
+    /// Replace how a service's packets are treated.
+    TuneSlot { index: u32, tuning: Tuning },
+    /// Replace what a backend's live flows are weighed against.
+    SetShare { id: BackendId, share: Share },
     /// Whoever sees a step after this one sees all those before it.
     Publish,
     /// Wait until no packet is under way that saw what was before.
