@@ -20,7 +20,7 @@ use super::{
     *,
 };
 use crate::{
-    model::{Admin, Forward, Scheduler, TableSize, Weight},
+    model::{Admin, Forward, Policy, TableSize, Weight},
     state::{Change, Difference, Refusal},
 };
 
@@ -128,15 +128,17 @@ fn a_status() -> Status {
         services: vec![ServiceView {
             name: "web".parse().unwrap(),
             address: "tcp:203.0.113.10:443".parse().unwrap(),
-            scheduler: Scheduler::default(),
             forward: Forward::default(),
             table_size: TableSize::default(),
             check: None,
+            policy: Policy::default(),
             healthy: 1,
             total: 1,
             backends: vec![BackendView {
                 address: "192.0.2.21:443".parse().unwrap(),
                 weight: Weight(10),
+                backup: false,
+                max_flows: None,
                 admin: Admin::Enabled,
                 health: HealthView::Unchecked,
                 state: StateView::NoRoute,

@@ -114,7 +114,8 @@ fn a_wrong_argument_is_one_line_that_names_it_its_value_and_what_is_allowed() {
         ),
         (
             format!("{service} --scheduler best"),
-            "invalid value 'best' for '--scheduler <SCHEDULER>' [possible values: maglev]",
+            "invalid value 'best' for '--scheduler <SCHEDULER>' [possible values: \
+             maglev, rr, wrr, lc, wlc, sh, p2c]",
         ),
         (
             format!("{service} --check tcp --check-interval 5"),

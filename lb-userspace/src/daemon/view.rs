@@ -118,6 +118,8 @@ impl Owner {
                 BackendView {
                     address: *address,
                     weight: backend.weight,
+                    backup: backend.backup,
+                    max_flows: backend.max_flows,
                     admin: backend.admin,
                     health: self.health_view(service, &key),
                     state,
@@ -130,10 +132,10 @@ impl Owner {
         ServiceView {
             name: name.clone(),
             address: service.address,
-            scheduler: service.scheduler,
             forward: service.forward,
             table_size: service.table_size,
             check: service.check.clone(),
+            policy: service.policy.stated(service.address.protocol),
             healthy: backends.iter().filter(|one| one.state == StateView::Up).count(),
             total: backends.len(),
             backends,

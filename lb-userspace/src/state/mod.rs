@@ -11,7 +11,7 @@ mod persist;
 mod plan;
 mod tables;
 
-pub use change::{Change, Difference, Refusal, ServiceSettings};
+pub use change::{BackendSettings, Change, Difference, Refusal, ServiceSettings};
 pub use difference::differences;
 pub(crate) use difference::named;
 pub use idle::idle_epochs;

@@ -19,8 +19,7 @@ use super::{
 use crate::{
     maglev::Member,
     model::{
-        Admin, Backend, BackendAddress, BackendKey, Forward, Scheduler, Service, ServiceAddress,
-        ServiceName,
+        Admin, Backend, BackendAddress, BackendKey, Forward, Service, ServiceAddress, ServiceName,
     },
 };
 
@@ -65,8 +64,7 @@ pub fn plan(
     let built = cache.tables(wishes);
     let planned = desired.services.iter().filter_map(|(name, s)| Some((s, ids.service(name)?)));
     for ((service, id), maglev) in planned.zip(built) {
-        let idle = idle_epochs(service.address.protocol, settings.epoch);
-        let Scheduler::Maglev = service.scheduler;
+        let idle = idle_epochs(service, settings.epoch);
         let scheduler = SchedulerNumber::Maglev as u8;
         let table = ServiceTable { id, scheduler, idle, maglev };
         tables.services.insert(service_key(service.address), table);

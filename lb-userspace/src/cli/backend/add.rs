@@ -23,6 +23,7 @@ pub(crate) struct Add {
 impl Add {
     pub(crate) async fn run(self, console: &Console) -> Result<(), Failure> {
         let Self { target, weight } = self;
-        console.change(Change::AddBackend { backend: target.into(), weight }).await
+        let backend = target.into();
+        console.change(Change::AddBackend { backend, weight, backup: false, max_flows: None }).await
     }
 }

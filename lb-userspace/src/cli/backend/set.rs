@@ -6,7 +6,7 @@ use super::Target;
 use crate::{
     cli::{console::Console, failure::Failure},
     model::Weight,
-    state::Change,
+    state::{BackendSettings, Change},
 };
 
 /// Change a backend's weight.
@@ -22,6 +22,7 @@ pub(crate) struct Set {
 impl Set {
     pub(crate) async fn run(self, console: &Console) -> Result<(), Failure> {
         let Self { target, weight } = self;
-        console.change(Change::SetBackend { backend: target.into(), weight }).await
+        let settings = BackendSettings { weight: Some(weight), ..BackendSettings::default() };
+        console.change(Change::SetBackend { backend: target.into(), settings }).await
     }
 }

@@ -39,7 +39,7 @@ pub(crate) fn services(services: &[ServiceView]) -> String {
             vec![
                 service.name.to_string(),
                 service.address.to_string(),
-                word(&service.scheduler),
+                word(&service.policy.scheduler),
                 word(&service.forward),
                 format!("{}/{}", service.healthy, service.total),
                 service.check.as_ref().map_or_else(|| "-".to_owned(), describe_check),

@@ -28,6 +28,7 @@ pub(crate) struct Settings {
 impl Settings {
     pub(crate) fn resolve(self) -> Result<ServiceSettings, Failure> {
         let Self { scheduler, forward, table_size, check } = self;
-        Ok(ServiceSettings { scheduler, forward, table_size, check: check.check()?.map(Some) })
+        let check = check.check()?.map(Some);
+        Ok(ServiceSettings { scheduler, forward, table_size, check, ..ServiceSettings::default() })
     }
 }

@@ -27,7 +27,7 @@ fn service(service: &ServiceView) -> String {
     let lines = [
         ("name", service.name.to_string()),
         ("address", service.address.to_string()),
-        ("scheduler", word(&service.scheduler)),
+        ("scheduler", word(&service.policy.scheduler)),
         ("forward", word(&service.forward)),
         ("table size", service.table_size.slots().to_string()),
         ("check", service.check.as_ref().map_or_else(|| "none".to_owned(), check)),
