@@ -2,6 +2,7 @@
 
 mod change;
 mod difference;
+mod guard;
 mod idle;
 mod ids;
 mod maglev_cache;
@@ -14,6 +15,7 @@ mod tables;
 pub use change::{BackendSettings, Change, Difference, Refusal, ServiceSettings};
 pub use difference::differences;
 pub(crate) use difference::named;
+pub use guard::guard;
 pub use idle::idle_epochs;
 pub use ids::{IdLimits, Ids, IdsExhausted, Quarantine};
 pub use maglev_cache::MaglevCache;
