@@ -15,6 +15,8 @@ pub struct BackendCounters {
     pub new_flows: u64,
     /// Of those, the flows that found no place in the flow table and follow the scheduler alone.
     pub untracked: u64,
+    /// Live flows of the backend that gave way to new ones in a full bucket of the flow table.
+    pub evicted: u64,
 }
 
 /// One CPU's value of `VERDICT_COUNTERS`, indexed by [`crate::verdict::Verdict`].
@@ -27,4 +29,4 @@ pub struct VerdictCounters {
     pub bytes: u64,
 }
 
-plain_old_data! { BackendCounters = 32, VerdictCounters = 16 }
+plain_old_data! { BackendCounters = 40, VerdictCounters = 16 }

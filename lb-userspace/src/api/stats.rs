@@ -57,6 +57,9 @@ pub struct Traffic {
     pub new_flows: u64,
     /// Of those, the flows that found no place in the flow table and follow the scheduler alone.
     pub untracked: u64,
+    /// Live flows that gave way to new ones where the flow table was full.
+    #[serde(default)]
+    pub evicted: u64,
 }
 
 /// The packets that ended in one way.
@@ -95,8 +98,8 @@ impl VerdictStats {
 
 impl From<BackendCounters> for Traffic {
     fn from(counters: BackendCounters) -> Self {
-        let BackendCounters { packets, bytes, new_flows, untracked } = counters;
-        Self { packets, bytes, new_flows, untracked }
+        let BackendCounters { packets, bytes, new_flows, untracked, evicted } = counters;
+        Self { packets, bytes, new_flows, untracked, evicted }
     }
 }
 
@@ -107,6 +110,7 @@ impl std::iter::Sum for Traffic {
             bytes: sum.bytes + one.bytes,
             new_flows: sum.new_flows + one.new_flows,
             untracked: sum.untracked + one.untracked,
+            evicted: sum.evicted + one.evicted,
         })
     }
 }

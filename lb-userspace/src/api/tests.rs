@@ -152,7 +152,7 @@ fn a_status() -> Status {
 }
 
 fn a_stats() -> Stats {
-    let traffic = Traffic { packets: 2, bytes: u64::MAX, new_flows: 1, untracked: 0 };
+    let traffic = Traffic { packets: 2, bytes: u64::MAX, new_flows: 1, untracked: 0, evicted: 0 };
     let address = "192.0.2.21:443".parse().unwrap();
     Stats {
         taken_ns: 5,

@@ -56,6 +56,7 @@ impl Counters {
                     bytes: sum.bytes.wrapping_add(value.bytes),
                     new_flows: sum.new_flows.wrapping_add(value.new_flows),
                     untracked: sum.untracked.wrapping_add(value.untracked),
+                    evicted: sum.evicted.wrapping_add(value.evicted),
                 }
             });
             Ok((id, sum))
