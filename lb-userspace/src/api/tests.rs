@@ -33,10 +33,18 @@ pub(crate) struct Daemon {
 
 impl Daemon {
     pub(crate) fn start() -> Self {
+        Self::owned_by(own)
+    }
+
+    /// The same with another owner of the state.
+    pub(crate) fn owned_by<T>(owner: impl FnOnce(mpsc::Receiver<Command>) -> T) -> Self
+    where
+        T: Future<Output = ()> + Send + 'static,
+    {
         let directory = tempfile::tempdir().unwrap();
         let socket = Socket::bind(&directory.path().join("run/lb.sock")).unwrap();
         let (commands, inbox) = mpsc::channel(4);
-        tokio::spawn(own(inbox));
+        tokio::spawn(owner(inbox));
         let (stop, stopped) = oneshot::channel();
         let server = tokio::spawn(server::serve(socket, commands, async {
             let _ = stopped.await;
@@ -113,7 +121,7 @@ fn removal(name: &str) -> ChangeRequest {
     Change::RemoveService { name: name.parse().unwrap() }.into()
 }
 
-fn a_status() -> Status {
+pub(crate) fn a_status() -> Status {
     Status {
         version: "0.1.0".to_owned(),
         pid: 812,

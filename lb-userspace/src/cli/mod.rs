@@ -11,6 +11,7 @@ mod detach;
 mod diff;
 mod export;
 mod failure;
+mod force;
 mod machine;
 mod run;
 mod service;

@@ -57,7 +57,7 @@ fn interfaces(interfaces: &[api::InterfaceStatus]) -> String {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use api::{BackendView, HealthView, InterfaceStatus, Mode, ServiceView, StateView};
 
     use super::*;
@@ -82,7 +82,8 @@ mod tests {
         }
     }
 
-    fn web() -> ServiceView {
+    /// A service with a backend that is up, one that drains, and one that is down.
+    pub(crate) fn web() -> ServiceView {
         ServiceView {
             name: "web".parse().unwrap(),
             address: "tcp:203.0.113.10:443".parse().unwrap(),

@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use super::settings::Settings;
+use super::{policy_args::blame, settings::Settings};
 use crate::{
     cli::{console::Console, failure::Failure},
     model::{Service, ServiceAddress, ServiceName},
@@ -35,6 +35,8 @@ impl Add {
         if let Some(check) = &service.check {
             check.suits(&address).map_err(|error| Failure::Usage(format!("--check-{error}")))?;
         }
+        let suits = service.policy.suits(address.protocol);
+        suits.map_err(|invalid| Failure::Usage(blame(&invalid)))?;
         Ok(Change::AddService { name, service })
     }
 }
