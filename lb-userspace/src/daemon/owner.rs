@@ -107,6 +107,9 @@ impl Owner {
             Command::Stats { reply } => {
                 let _ = reply.send(self.stats());
             }
+            Command::Flows { reply } => {
+                let _ = reply.send(Ok(self.flows()));
+            }
             Command::Desired { reply } => {
                 let _ = reply.send(Ok(self.state.desired.clone()));
             }

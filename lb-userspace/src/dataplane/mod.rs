@@ -45,6 +45,7 @@ use lb_common::{
 
 pub use detach::{Detached, detach};
 pub use error::DataplaneError;
+pub use flows::Census;
 pub use interface::XdpMode;
 pub use layout::Full;
 pub use open::{Adopted, DataplaneConfig};
@@ -137,15 +138,24 @@ impl Dataplane {
 
     /// How many flows each backend has that are not idle.
     pub fn live_flows(&self) -> BTreeMap<BackendId, u64> {
+        flows::live(&self.flow_table, self.liveness(epoch::now()))
+    }
+
+    /// The flows of each backend that are not idle, by state and age.
+    pub fn census(&self) -> BTreeMap<BackendId, Census> {
         let now = epoch::now();
+        flows::census(&self.flow_table, now, epoch::length(), self.liveness(now))
+    }
+
+    /// Tells whether a flow's backend is there, and its time-out has not passed.
+    fn liveness(&self, now: Epoch) -> impl Fn(Entry) -> bool {
         let services = self.held.slots.values().filter(|slot| slot.selector.is_service());
         let idle: BTreeMap<u16, [u16; 4]> = services.map(|slot| (slot.id, slot.idle)).collect();
-        let is_live = |entry: Entry| {
+        move |entry| {
             let backend = self.held.backends.get(&entry.backend());
             let idle = backend.and_then(|backend| idle.get(&backend.service));
             idle.is_some_and(|idle| !entry.is_idle(now, idle))
-        };
-        flows::live(&self.flow_table, is_live)
+        }
     }
 
     /// The read-only data of the program.

@@ -17,7 +17,6 @@ use tokio::{
 
 use super::Target;
 use crate::{
-    api::BackendView,
     cli::{
         check_args::duration,
         console::{Console, print, print_raw},
@@ -187,11 +186,7 @@ async fn until_the_end(
 async fn look(console: &Console, key: &BackendKey) -> Result<(BackendAddress, u64), Failure> {
     let BackendKey { service, address } = key;
     let view = console.daemon.service(service).await?;
-    let named = |backend: &&BackendView| {
-        backend.address.ip == address.ip
-            && address.port.is_none_or(|port| backend.address.port == Some(port))
-    };
-    let backend = view.backends.iter().find(named);
+    let backend = view.backends.iter().find(|backend| address.may_be(backend.address));
     let backend = backend.filter(|backend| backend.admin == Admin::Draining).ok_or_else(|| {
         anyhow!("{service}: {address} drains no more: somebody has removed, enabled or disabled it")
     })?;
