@@ -170,12 +170,16 @@ impl Entry {
         now.since(self.epoch()) < SILENT
     }
 
-    /// [`Self::is_idle`] by a clock that may be behind the data path's: a moment that lies a little
-    /// ahead of it is not one of the cycle before.
-    #[inline(always)]
-    pub const fn is_expired(self, now: Epoch, idle: u16) -> bool {
+    /// Epochs since its last packet, by a clock that may be behind the data path's: a moment that
+    /// lies a little ahead of it is not one of the cycle before.
+    pub const fn silent_for(self, now: Epoch) -> u16 {
         let silent = now.since(self.epoch());
-        silent > idle && silent < Epoch::CYCLE - Epoch::CLOCK_SKEW
+        if silent < Epoch::CYCLE - Epoch::CLOCK_SKEW { silent } else { 0 }
+    }
+
+    /// [`Self::is_idle`] by such a clock.
+    pub const fn is_expired(self, now: Epoch, idle: u16) -> bool {
+        self.silent_for(now) > idle
     }
 
     /// The entry after one more packet of its flow. Equal to the old one for most packets: it

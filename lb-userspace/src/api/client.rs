@@ -12,7 +12,9 @@ use hyper_util::rt::TokioIo;
 use serde::de::DeserializeOwned;
 use tokio::net::UnixStream;
 
-use super::{ChangeRequest, ChangeResponse, ErrorBody, ServiceView, Stats, Status};
+use super::{
+    ChangeRequest, ChangeResponse, ErrorBody, Flows, FlowsQuery, ServiceView, Stats, Status,
+};
 use crate::{model::ServiceName, state::Desired};
 
 /// How long an answer may take.
@@ -95,6 +97,11 @@ impl Client {
     /// What has been counted.
     pub async fn stats(&self) -> Answer<Stats> {
         self.get("/v1/stats").await
+    }
+
+    /// Live flows, by backend.
+    pub async fn flows(&self, query: &FlowsQuery) -> Answer<Flows> {
+        self.get(&format!("/v1/flows{}", query.written())).await
     }
 
     /// What is desired.

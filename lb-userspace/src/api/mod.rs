@@ -4,12 +4,14 @@
 //! reply goes back the same way. The server knows no state and decides nothing.
 
 pub mod client;
+mod flows;
 pub mod server;
 pub mod socket;
 mod stats;
 mod status;
 mod types;
 
+pub use flows::{BackendFlows, FlowAges, FlowStates, Flows, FlowsQuery};
 pub use stats::{BackendStats, ServiceStats, Stats, Traffic, VerdictStats, clock_ns};
 pub use status::{BackendView, HealthView, InterfaceStatus, Mode, ServiceView, StateView, Status};
 pub use types::{ChangeRequest, ChangeResponse, ErrorBody, ErrorKind};
@@ -44,6 +46,11 @@ pub enum Command {
     Stats {
         /// The answer.
         reply: Reply<Stats>,
+    },
+    /// The live flows of every backend.
+    Flows {
+        /// The answer.
+        reply: Reply<Flows>,
     },
     /// What is desired, for an export.
     Desired {

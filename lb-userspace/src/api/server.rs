@@ -5,7 +5,10 @@ use std::{future::Future, io, time::Duration};
 use axum::{
     Json, Router,
     body::Bytes,
-    extract::{DefaultBodyLimit, Path, State, rejection::BytesRejection},
+    extract::{
+        DefaultBodyLimit, Path, Query, State,
+        rejection::{BytesRejection, QueryRejection},
+    },
     http::StatusCode,
     response::{IntoResponse, Response},
     routing::{get, post},
@@ -14,8 +17,8 @@ use futures_util::FutureExt;
 use tokio::sync::{mpsc, oneshot};
 
 use super::{
-    ChangeRequest, ChangeResponse, Command, ErrorBody, ErrorKind, Reply, ServiceView, Stats,
-    Status, socket::Socket,
+    ChangeRequest, ChangeResponse, Command, ErrorBody, ErrorKind, Flows, FlowsQuery, Reply,
+    ServiceView, Stats, Status, socket::Socket,
 };
 use crate::state::Desired;
 
@@ -46,6 +49,7 @@ fn router(commands: mpsc::Sender<Command>) -> Router {
         .route("/v1/services", get(services))
         .route("/v1/services/{name}", get(service))
         .route("/v1/stats", get(stats))
+        .route("/v1/flows", get(flows))
         .route("/v1/desired", get(desired))
         .fallback(async || ErrorBody::not_found("there is nothing at this path"))
         .method_not_allowed_fallback(async || {
@@ -106,6 +110,15 @@ async fn service(State(owner): State<Owner>, Path(name): Path<String>) -> Answer
 
 async fn stats(State(owner): State<Owner>) -> Answer<Stats> {
     owner.ask(|reply| Command::Stats { reply }).await.map(Json)
+}
+
+async fn flows(
+    State(owner): State<Owner>,
+    query: Result<Query<FlowsQuery>, QueryRejection>,
+) -> Answer<Flows> {
+    let Query(query) = query.map_err(|rejection| ErrorBody::invalid(rejection.body_text()))?;
+    let flows = owner.ask(|reply| Command::Flows { reply }).await?;
+    Ok(Json(flows.selected(&query)))
 }
 
 async fn desired(State(owner): State<Owner>) -> Answer<Desired> {

@@ -57,7 +57,8 @@ pub struct Traffic {
     pub new_flows: u64,
     /// Of those, the flows that found no place in the flow table and follow the hash alone.
     pub untracked: u64,
-    /// Live flows whose place in the flow table went to a newcomer, as they had been silent.
+    /// Live flows that gave way to new ones where the flow table was full.
+    #[serde(default)]
     pub evicted: u64,
 }
 

@@ -5,8 +5,8 @@ use std::{fmt, path::PathBuf};
 use serde::{Deserialize, Serialize};
 
 use crate::model::{
-    Admin, BackendAddress, Check, Forward, Scheduler, ServiceAddress, ServiceName, TableSize,
-    Weight,
+    Admin, BackendAddress, Check, Forward, MaxFlows, Policy, ServiceAddress, ServiceName,
+    TableSize, Weight,
 };
 
 /// The body of `GET /v1/status`.
@@ -58,14 +58,15 @@ pub struct ServiceView {
     pub name: ServiceName,
     /// What clients dial.
     pub address: ServiceAddress,
-    /// How a new flow's backend is chosen.
-    pub scheduler: Scheduler,
     /// How packets reach the backends.
     pub forward: Forward,
     /// Slots of the Maglev table.
     pub table_size: TableSize,
     /// How health is judged.
     pub check: Option<Check>,
+    /// How flows are spread over the backends, and what moves them; every default is stated.
+    #[serde(flatten)]
+    pub policy: Policy,
     /// Backends that new flows may be given to.
     pub healthy: usize,
     /// All backends.
@@ -81,6 +82,12 @@ pub struct BackendView {
     pub address: BackendAddress,
     /// Its share of new flows, relative to the others.
     pub weight: Weight,
+    /// Whether it serves only while too few others can.
+    #[serde(default)]
+    pub backup: bool,
+    /// The most flows that it shall have at a time.
+    #[serde(default)]
+    pub max_flows: Option<MaxFlows>,
     /// The operator's word.
     pub admin: Admin,
     /// What its check says.
@@ -115,6 +122,10 @@ pub enum HealthView {
 pub enum StateView {
     /// It gets new flows.
     Up,
+    /// It came up a while ago and gets a part of its share.
+    Warming,
+    /// A backup that is not needed: it could get new flows.
+    Standby,
     /// Its check fails; it gets nothing.
     Down,
     /// It keeps its flows and gets no new ones.
@@ -127,10 +138,19 @@ pub enum StateView {
     NoRoute,
 }
 
+impl StateView {
+    /// True of a backend that new flows are given to.
+    pub fn serves(self) -> bool {
+        matches!(self, Self::Up | Self::Warming)
+    }
+}
+
 impl fmt::Display for StateView {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(match self {
             Self::Up => "up",
+            Self::Warming => "warming",
+            Self::Standby => "standby",
             Self::Down => "down",
             Self::Draining => "draining",
             Self::Disabled => "disabled",

@@ -20,7 +20,7 @@ use super::{
     *,
 };
 use crate::{
-    model::{Admin, Forward, Scheduler, TableSize, Weight},
+    model::{Admin, Forward, Policy, TableSize, Weight},
     state::{Change, Difference, Refusal},
 };
 
@@ -33,10 +33,18 @@ pub(crate) struct Daemon {
 
 impl Daemon {
     pub(crate) fn start() -> Self {
+        Self::owned_by(own)
+    }
+
+    /// The same with another owner of the state.
+    pub(crate) fn owned_by<T>(owner: impl FnOnce(mpsc::Receiver<Command>) -> T) -> Self
+    where
+        T: Future<Output = ()> + Send + 'static,
+    {
         let directory = tempfile::tempdir().unwrap();
         let socket = Socket::bind(&directory.path().join("run/lb.sock")).unwrap();
         let (commands, inbox) = mpsc::channel(4);
-        tokio::spawn(own(inbox));
+        tokio::spawn(owner(inbox));
         let (stop, stopped) = oneshot::channel();
         let server = tokio::spawn(server::serve(socket, commands, async {
             let _ = stopped.await;
@@ -86,6 +94,7 @@ async fn own(mut inbox: mpsc::Receiver<Command>) {
             Command::Change { request, reply } => drop(reply.send(change(&request))),
             Command::Status { reply } => drop(reply.send(Ok(a_status()))),
             Command::Stats { reply } => drop(reply.send(Ok(a_stats()))),
+            Command::Flows { reply } => drop(reply.send(Ok(some_flows()))),
             Command::Desired { reply } => drop(reply.send(Ok(Desired::default()))),
         }
     }
@@ -113,7 +122,7 @@ fn removal(name: &str) -> ChangeRequest {
     Change::RemoveService { name: name.parse().unwrap() }.into()
 }
 
-fn a_status() -> Status {
+pub(crate) fn a_status() -> Status {
     Status {
         version: "0.1.0".to_owned(),
         pid: 812,
@@ -128,15 +137,17 @@ fn a_status() -> Status {
         services: vec![ServiceView {
             name: "web".parse().unwrap(),
             address: "tcp:203.0.113.10:443".parse().unwrap(),
-            scheduler: Scheduler::default(),
             forward: Forward::default(),
             table_size: TableSize::default(),
             check: None,
+            policy: Policy::default(),
             healthy: 1,
             total: 1,
             backends: vec![BackendView {
                 address: "192.0.2.21:443".parse().unwrap(),
                 weight: Weight(10),
+                backup: false,
+                max_flows: None,
                 admin: Admin::Enabled,
                 health: HealthView::Unchecked,
                 state: StateView::NoRoute,
@@ -150,7 +161,7 @@ fn a_status() -> Status {
 }
 
 fn a_stats() -> Stats {
-    let traffic = Traffic { packets: 2, bytes: u64::MAX, new_flows: 1, untracked: 0 };
+    let traffic = Traffic { packets: 2, bytes: u64::MAX, new_flows: 1, untracked: 0, evicted: 0 };
     let address = "192.0.2.21:443".parse().unwrap();
     Stats {
         taken_ns: 5,
@@ -165,6 +176,58 @@ fn a_stats() -> Stats {
             .map(|verdict| VerdictStats::new(*verdict, VerdictCounters::default()))
             .collect(),
     }
+}
+
+/// A backend with some established flows that are busy, and 15 others.
+pub(crate) fn a_flow_count(service: &str, address: &str, busy: u64) -> BackendFlows {
+    BackendFlows {
+        service: service.parse().unwrap(),
+        address: address.parse().unwrap(),
+        live: 15 + busy,
+        states: FlowStates { opening: 1, fresh: 2, established: 7 + busy, closing: 5 },
+        silent: FlowAges { under_10s: 1 + busy, under_1m: 2, under_10m: 3, under_1h: 4, longer: 5 },
+    }
+}
+
+fn some_flows() -> Flows {
+    Flows {
+        backends: vec![
+            a_flow_count("web", "192.0.2.21:443", 0),
+            a_flow_count("web", "[2001:db8::22]:443", 50),
+            a_flow_count("dns", "192.0.2.21:53", 7),
+        ],
+    }
+}
+
+#[tokio::test]
+async fn flows_are_sorted_and_only_those_that_are_asked_for() {
+    let daemon = Daemon::start();
+    let client = daemon.client();
+    let all = ["[2001:db8::22]:443", "192.0.2.21:53", "192.0.2.21:443"];
+    let service = |name: &str| Some(name.parse().unwrap());
+    let backend = |address: &str| Some(address.parse().unwrap());
+    let any = FlowsQuery::default;
+    for (query, expected) in [
+        (any(), &all[..]),
+        (FlowsQuery { top: 2.try_into().ok(), ..any() }, &all[..2]),
+        (FlowsQuery { service: service("dns"), ..any() }, &all[1..2]),
+        (FlowsQuery { service: service("mail"), ..any() }, &[]),
+        (FlowsQuery { backend: backend("192.0.2.21"), ..any() }, &all[1..]),
+        (FlowsQuery { backend: backend("192.0.2.21:443"), ..any() }, &all[2..]),
+        (FlowsQuery { backend: backend("[2001:db8::22]:443"), ..any() }, &all[..1]),
+        (
+            FlowsQuery { service: service("web"), backend: backend("2001:db8::22"), ..any() },
+            &all[..1],
+        ),
+    ] {
+        let flows = client.flows(&query).await.unwrap();
+        let addresses: Vec<_> = flows.backends.iter().map(|one| one.address.to_string()).collect();
+        assert_eq!(addresses, expected, "{query:?}");
+    }
+    let answer = daemon
+        .raw(b"GET /v1/flows?sevice=web HTTP/1.1\r\nhost: lb\r\nconnection: close\r\n\r\n".to_vec())
+        .await;
+    assert!(answer.starts_with("HTTP/1.1 400 ") && answer.contains("sevice"), "{answer}");
 }
 
 #[tokio::test]

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::{console::Console, failure::Failure, machine};
+use super::{console::Console, failure::Failure, force::Force, machine};
 use crate::{api::ChangeRequest, state::Change};
 
 /// Make the running daemon equal to a config file.
@@ -15,11 +15,13 @@ pub(crate) struct Apply {
     /// Show what would change, and change nothing.
     #[arg(long)]
     dry_run: bool,
+    #[command(flatten)]
+    force: Force,
 }
 
 impl Apply {
     pub(crate) async fn run(self, console: &Console) -> Result<(), Failure> {
         let change = Change::Apply(machine::read_config(&self.file)?);
-        console.change(ChangeRequest { dry_run: self.dry_run, ..change.into() }).await
+        console.change(ChangeRequest { dry_run: self.dry_run, ..self.force.request(change) }).await
     }
 }

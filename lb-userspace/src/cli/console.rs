@@ -68,11 +68,13 @@ impl Console {
 
 /// Prints to stdout, with one newline at the end.
 pub(crate) fn print(text: &str) -> Result<(), Failure> {
+    print_raw(&format!("{}\n", text.trim_end_matches('\n')))
+}
+
+/// Prints to stdout as it is.
+pub(crate) fn print_raw(text: &str) -> Result<(), Failure> {
     let mut stdout = std::io::stdout().lock();
-    let written = stdout
-        .write_all(text.trim_end_matches('\n').as_bytes())
-        .and_then(|()| stdout.write_all(b"\n"))
-        .and_then(|()| stdout.flush());
+    let written = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
     written.map_err(|error| match error.kind() {
         ErrorKind::BrokenPipe => Failure::ReaderLeft,
         _ => Failure::Other(anyhow::Error::new(error).context("cannot write the result")),

@@ -11,6 +11,8 @@ mod detach;
 mod diff;
 mod export;
 mod failure;
+mod flows;
+mod force;
 mod machine;
 mod run;
 mod service;
@@ -35,6 +37,7 @@ Examples:
   lb export
   lb status
   lb stats --rate --interval 1s --count 10
+  lb flows --top 10
   lb completions bash
   lb detach
 
@@ -86,6 +89,8 @@ enum Once {
     Status(status::Status),
     /// Show packets, bytes and flows by service, backend and verdict.
     Stats(stats::StatsCommand),
+    /// Show how many live flows backends have, by state and by the time since their last packet.
+    Flows(flows::FlowsCommand),
     /// Take the data path off every interface, and remove all it has pinned.
     Detach(detach::Detach),
     /// The backend's side: unwrap what balancers send.
@@ -131,6 +136,7 @@ impl Once {
             Self::Backend(backend) => backend.run(console).await,
             Self::Status(status) => status.run(console).await,
             Self::Stats(stats) => stats.run(console).await,
+            Self::Flows(flows) => flows.run(console).await,
             Self::Detach(detach) => detach.run(console),
             Self::Decap(decap) => decap.run(console),
             Self::Completions(completions) => completions.run(),

@@ -57,11 +57,11 @@ fn interfaces(interfaces: &[api::InterfaceStatus]) -> String {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use api::{BackendView, HealthView, InterfaceStatus, Mode, ServiceView, StateView};
 
     use super::*;
-    use crate::model::{Admin, Check, Forward, Probe, Scheduler, TableSize, Timing, Weight};
+    use crate::model::{Admin, Check, Forward, Policy, Probe, TableSize, Timing, Weight};
 
     fn backend(address: &str, weight: u16, state: StateView, slots: u32) -> BackendView {
         let (health, reason) = match state {
@@ -71,6 +71,8 @@ mod tests {
         BackendView {
             address: address.parse().unwrap(),
             weight: Weight(weight),
+            backup: false,
+            max_flows: None,
             admin: Admin::Enabled,
             health,
             state,
@@ -80,14 +82,15 @@ mod tests {
         }
     }
 
-    fn web() -> ServiceView {
+    /// A service with a backend that is up, one that drains, and one that is down.
+    pub(crate) fn web() -> ServiceView {
         ServiceView {
             name: "web".parse().unwrap(),
             address: "tcp:203.0.113.10:443".parse().unwrap(),
-            scheduler: Scheduler::Maglev,
             forward: Forward::Ipip,
             table_size: TableSize::try_from(1024).unwrap(),
             check: Some(Check::new(Probe::Tcp, None, Timing::default()).unwrap()),
+            policy: Policy::default(),
             healthy: 2,
             total: 3,
             backends: vec![

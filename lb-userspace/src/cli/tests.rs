@@ -4,10 +4,12 @@ use std::path::Path;
 
 use clap::CommandFactory;
 
-use super::{service::Service, *};
+use super::{backend::Backend, service::Service, *};
 use crate::{
     api::tests::Daemon,
-    state::{Change, ServiceSettings},
+    config::Config,
+    model::{Idle, ServiceName},
+    state::{BackendSettings, Change, ServiceSettings},
 };
 
 fn parse(line: &str) -> Result<Cli, clap::Error> {
@@ -22,6 +24,9 @@ fn complaint(line: &str) -> String {
             add.change().unwrap_err()
         }
         Ok(Cli { command: Command::Once(Once::Service(Service::Set(set))), .. }) => {
+            set.change().unwrap_err()
+        }
+        Ok(Cli { command: Command::Once(Once::Backend(Backend::Set(set))), .. }) => {
             set.change().unwrap_err()
         }
         Ok(cli) => panic!("{line} is not wrong: {cli:?}"),
@@ -114,7 +119,8 @@ fn a_wrong_argument_is_one_line_that_names_it_its_value_and_what_is_allowed() {
         ),
         (
             format!("{service} --scheduler best"),
-            "invalid value 'best' for '--scheduler <SCHEDULER>' [possible values: maglev]",
+            "invalid value 'best' for '--scheduler <SCHEDULER>' [possible values: \
+             maglev, rr, wrr, lc, wlc, sh, p2c]",
         ),
         (
             format!("{service} --check tcp --check-interval 5"),
@@ -132,7 +138,8 @@ fn a_wrong_argument_is_one_line_that_names_it_its_value_and_what_is_allowed() {
         ),
         (
             "lb service set web".to_owned(),
-            "nothing to set: name --scheduler, --forward, --table-size, --check or --no-check",
+            "nothing to set: name a setting, such as --scheduler, --check or --no-check; `lb \
+             service set --help` lists them",
         ),
         (
             "lb service set web --check tcp --no-check".to_owned(),
@@ -141,6 +148,18 @@ fn a_wrong_argument_is_one_line_that_names_it_its_value_and_what_is_allowed() {
         (
             "lb service add web tcp:203.0.113.10:* --check tcp".to_owned(),
             "--check-port is missing: a service for every port must say which one its check asks",
+        ),
+        (
+            "lb backend set web 192.0.2.21".to_owned(),
+            "nothing to set: name --weight, --backup, --no-backup, --max-flows or --no-max-flows",
+        ),
+        (
+            "lb backend add web 192.0.2.21 --max-flows 0".to_owned(),
+            "invalid value '0' for '--max-flows <N>': 0 is not in 1..=4294967295",
+        ),
+        (
+            "lb backend drain web 192.0.2.21 --deadline 5m".to_owned(),
+            "the following required arguments were not provided: --wait",
         ),
         (
             "lb stats --count 3".to_owned(),
@@ -156,6 +175,132 @@ fn a_wrong_argument_is_one_line_that_names_it_its_value_and_what_is_allowed() {
         ),
     ] {
         assert_eq!(complaint(&line), said, "{line}");
+    }
+}
+
+#[test]
+fn a_wrong_setting_of_flows_is_refused_with_what_is_allowed() {
+    for (flags, said) in [
+        (
+            "--hash port",
+            "'port' for '--hash <FIELDS>' [possible values: 5tuple, source, source+destination, source-port-free]",
+        ),
+        (
+            "--affinity prefix4=33",
+            "'prefix4=33' for '--affinity <NAME=VALUE,…>': prefix4: 33 is not allowed: 1 to 32",
+        ),
+        (
+            "--affinity prefix6=many",
+            "'prefix6=many' for '--affinity <NAME=VALUE,…>': prefix6: many is not allowed: 1 to 128",
+        ),
+        (
+            "--affinity by=cookie",
+            "'by=cookie' for '--affinity <NAME=VALUE,…>': by: \"cookie\" is not one of: address",
+        ),
+        (
+            "--affinity timeout=9s",
+            "'timeout=9s' for '--affinity <NAME=VALUE,…>': timeout: 9s is not allowed: 10s to 3h",
+        ),
+        (
+            "--affinity prefix=24",
+            "'prefix=24' for '--affinity <NAME=VALUE,…>': \"prefix\" is not one of: by, prefix4, prefix6, timeout",
+        ),
+        (
+            "--affinity address",
+            "'address' for '--affinity <NAME=VALUE,…>': \"address\" is not a name, '=' and a value",
+        ),
+        (
+            "--affinity by=address,by=address",
+            "'by=address,by=address' for '--affinity <NAME=VALUE,…>': by is stated twice",
+        ),
+        ("--idle syn=4h", "'syn=4h' for '--idle <NAME=TIME,…>': syn: 4h is not allowed: 10s to 3h"),
+        (
+            "--idle fin=1m",
+            "'fin=1m' for '--idle <NAME=TIME,…>': \"fin\" is not one of: syn, established, closing, udp",
+        ),
+        (
+            "--on-failure drop",
+            "'drop' for '--on-failure <WHAT>' [possible values: move, reset, keep]",
+        ),
+        ("--on-drain reset", "'reset' for '--on-drain <WHAT>' [possible values: keep, move]"),
+        ("--min-healthy 70000", "'70000' for '--min-healthy <N>': 70000 is not in 0..=65535"),
+        ("--slow-start 2h", "'2h' for '--slow-start <TIME>': 2h is not allowed: 1s to 1h"),
+        ("--min-primaries 0", "'0' for '--min-primaries <N>': 0 is not in 1..=65535"),
+        ("--panic-threshold 300", "'300' for '--panic-threshold <PERCENT>': 300 is not in 0..=100"),
+    ] {
+        let line = format!("lb service set web {flags}");
+        assert_eq!(complaint(&line), format!("invalid value {said}"), "{line}");
+    }
+    let udp = "lb service add dns udp:203.0.113.10:53";
+    for (line, said) in [
+        (
+            format!("{udp} --on-failure reset"),
+            "--on-failure \"reset\" is not for a UDP service, as it is a TCP RST: \"move\" or \"keep\"",
+        ),
+        (
+            format!("{udp} --idle established=1h"),
+            "--idle established is not for a UDP service: it has udp alone",
+        ),
+        (
+            format!("{udp} --scheduler sh --hash 5tuple"),
+            "--hash \"5tuple\" is not for scheduler \"sh\", which looks at the source alone: \"source\", or no hash",
+        ),
+    ] {
+        assert_eq!(complaint(&line), said, "{line}");
+    }
+}
+
+#[test]
+fn a_setting_is_called_by_flags_what_config_files_call_it() {
+    let service = "lb service add web tcp:203.0.113.10:443 --scheduler wlc \
+                   --hash source+destination --affinity prefix4=24,timeout=5m \
+                   --idle established=30m,syn=30s --on-failure reset --on-drain move \
+                   --min-healthy 2 --slow-start 90s --min-primaries 3 --panic-threshold 50";
+    let Command::Once(Once::Service(Service::Add(add))) = parse(service).unwrap().command else {
+        panic!()
+    };
+    let file = r#"
+        [[service]]
+        name = "web"
+        address = "tcp:203.0.113.10:443"
+        scheduler = "wlc"
+        hash = "source+destination"
+        affinity = { by = "address", prefix4 = 24, timeout = "5m" }
+        idle = { established = "30m", syn = "30s" }
+        on_failure = "reset"
+        on_drain = "move"
+        min_healthy = 2
+        slow_start = "90s"
+        min_primaries = 3
+        panic_threshold = 50
+    "#;
+    let mut file = Config::parse("lb.toml", file).unwrap().desired;
+    let name: ServiceName = "web".parse().unwrap();
+    let service = file.services.remove(&name).unwrap();
+    assert_eq!(add.change().unwrap(), Change::AddService { name, service });
+}
+
+#[test]
+fn what_was_set_can_be_taken_back() {
+    let back = "lb service set web --no-affinity --no-slow-start --idle default";
+    let expected = ServiceSettings {
+        affinity: Some(None),
+        slow_start: Some(None),
+        idle: Some(Idle::default()),
+        ..ServiceSettings::default()
+    };
+    assert_eq!(settings(back), expected);
+    for (line, expected) in [
+        ("--no-backup", BackendSettings { backup: Some(false), ..BackendSettings::default() }),
+        ("--backup", BackendSettings { backup: Some(true), ..BackendSettings::default() }),
+        ("--no-max-flows", BackendSettings { max_flows: Some(None), ..BackendSettings::default() }),
+    ] {
+        let line = format!("lb backend set web 192.0.2.21 {line}");
+        let Command::Once(Once::Backend(Backend::Set(set))) = parse(&line).unwrap().command else {
+            panic!("{line}")
+        };
+        let Change::SetBackend { settings, .. } = set.change().unwrap() else { panic!("{line}") };
+        assert_eq!(settings, expected, "{line}");
     }
 }
 
@@ -206,6 +351,9 @@ async fn what_the_daemon_refuses_is_told_apart_by_exit_codes() {
         (daemon.socket(), "lb service remove missing", 3),
         (daemon.socket(), "lb service show mail", 3),
         (daemon.socket(), "lb backend list mail", 3),
+        (daemon.socket(), "lb flows --service mail", 3),
+        (daemon.socket(), "lb flows --backend 192.0.2.9", 3),
+        (daemon.socket(), "lb flows --service web --backend 192.0.2.9", 3),
         (daemon.socket(), "lb service remove guarded", 4),
         (daemon.socket(), "lb service remove invalid", 1),
         (daemon.socket(), "lb service remove broken", 1),

@@ -3,8 +3,8 @@
 use super::service::default_timeout;
 use crate::{
     model::{
-        Backend, BackendAddress, Check, Forward, Probe, Scheduler, Service, ServiceName, TableSize,
-        Timing, Weight,
+        Affinity, Backend, BackendAddress, Check, Forward, Policy, Probe, Scheduler, Service,
+        ServiceName, TableSize, Timing, Weight,
     },
     state::{Desired, named},
 };
@@ -26,8 +26,8 @@ fn table(name: &ServiceName, service: &Service) -> String {
         format!("name = {}", quoted(name.as_str())),
         format!("address = {}", quoted(&service.address.to_string())),
     ];
-    if service.scheduler != Scheduler::default() {
-        lines.push(format!("scheduler = {}", quoted(&named(&service.scheduler))));
+    if service.policy.scheduler != Scheduler::default() {
+        lines.push(format!("scheduler = {}", quoted(&named(&service.policy.scheduler))));
     }
     if service.forward != Forward::default() {
         lines.push(format!("forward = {}", quoted(&named(&service.forward))));
@@ -38,6 +38,7 @@ fn table(name: &ServiceName, service: &Service) -> String {
     if let Some(check) = &service.check {
         lines.push(format!("check = {{ {} }}", fields(check).join(", ")));
     }
+    lines.extend(policy(&service.policy));
     for (address, backend) in &service.backends {
         lines.extend(backend_table(service, *address, *backend));
     }
@@ -56,7 +57,56 @@ fn backend_table(service: &Service, address: BackendAddress, backend: Backend) -
     if backend.weight != Weight::default() {
         lines.push(format!("weight = {}", backend.weight));
     }
+    if backend.backup {
+        lines.push("backup = true".to_owned());
+    }
+    lines.extend(backend.max_flows.map(|most| format!("max_flows = {most}")));
     lines
+}
+
+/// All but the scheduler, which stands with the other essentials.
+fn policy(policy: &Policy) -> Vec<String> {
+    let usual = Policy::default();
+    let mut lines = Vec::new();
+    let word = |field, word: String| format!("{field} = {}", quoted(&word));
+    lines.extend(policy.hash.map(|hash| word("hash", named(&hash))));
+    lines.extend(policy.affinity.map(|one| format!("affinity = {{ {} }}", affinity(one))));
+    let idle = policy.idle.named().into_iter();
+    let idle: Vec<String> =
+        idle.filter_map(|(name, time)| Some(word(name, time?.to_string()))).collect();
+    if !idle.is_empty() {
+        lines.push(format!("idle = {{ {} }}", idle.join(", ")));
+    }
+    if policy.on_failure != usual.on_failure {
+        lines.push(word("on_failure", named(&policy.on_failure)));
+    }
+    lines.extend(policy.on_drain.map(|on_drain| word("on_drain", named(&on_drain))));
+    if policy.min_healthy != usual.min_healthy {
+        lines.push(format!("min_healthy = {}", policy.min_healthy));
+    }
+    lines.extend(policy.slow_start.map(|time| word("slow_start", time.to_string())));
+    if policy.min_primaries != usual.min_primaries {
+        lines.push(format!("min_primaries = {}", policy.min_primaries));
+    }
+    if policy.panic_threshold != usual.panic_threshold {
+        lines.push(format!("panic_threshold = {}", policy.panic_threshold.get()));
+    }
+    lines
+}
+
+fn affinity(affinity: Affinity) -> String {
+    let usual = Affinity::default();
+    let mut fields = vec!["by = \"address\"".to_owned()];
+    if affinity.prefix4 != usual.prefix4 {
+        fields.push(format!("prefix4 = {}", affinity.prefix4));
+    }
+    if affinity.prefix6 != usual.prefix6 {
+        fields.push(format!("prefix6 = {}", affinity.prefix6));
+    }
+    if affinity.timeout != usual.timeout {
+        fields.push(format!("timeout = {}", quoted(&affinity.timeout.to_string())));
+    }
+    fields.join(", ")
 }
 
 fn fields(check: &Check) -> Vec<String> {

@@ -27,23 +27,24 @@ pub(super) struct File {
 }
 
 #[derive(Deserialize, Default)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "a table")]
 pub(super) struct LimitsTable {
     pub(super) flows: Option<Number>,
+    pub(super) affinities: Option<Number>,
     pub(super) services: Option<Number>,
     pub(super) backends: Option<Number>,
     pub(super) maglev_slots: Option<Number>,
 }
 
 #[derive(Deserialize, Default)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "a table")]
 pub(super) struct TunnelTable {
     pub(super) source4: Option<Text>,
     pub(super) source6: Option<Text>,
 }
 
 #[derive(Deserialize, Default)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "a table")]
 pub(super) struct DaemonTable {
     pub(super) pins: Option<Text>,
     pub(super) socket: Option<Text>,
@@ -51,7 +52,7 @@ pub(super) struct DaemonTable {
 }
 
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "a table")]
 pub(super) struct ServiceTable {
     pub(super) name: Text,
     pub(super) address: Text,
@@ -59,19 +60,50 @@ pub(super) struct ServiceTable {
     pub(super) forward: Option<Text>,
     pub(super) table_size: Option<Number>,
     pub(super) check: Option<Spanned<CheckTable>>,
+    pub(super) hash: Option<Text>,
+    pub(super) affinity: Option<AffinityTable>,
+    #[serde(default)]
+    pub(super) idle: IdleTable,
+    pub(super) on_failure: Option<Text>,
+    pub(super) on_drain: Option<Text>,
+    pub(super) min_healthy: Option<Number>,
+    pub(super) slow_start: Option<Text>,
+    pub(super) min_primaries: Option<Number>,
+    pub(super) panic_threshold: Option<Number>,
     #[serde(default)]
     pub(super) backend: Vec<BackendTable>,
 }
 
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "a table")]
 pub(super) struct BackendTable {
     pub(super) address: Text,
     pub(super) weight: Option<Number>,
+    #[serde(default)]
+    pub(super) backup: bool,
+    pub(super) max_flows: Option<Number>,
 }
 
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "a table")]
+pub(super) struct AffinityTable {
+    pub(super) by: Text,
+    pub(super) prefix4: Option<Number>,
+    pub(super) prefix6: Option<Number>,
+    pub(super) timeout: Option<Text>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields, expecting = "a table")]
+pub(super) struct IdleTable {
+    pub(super) syn: Option<Text>,
+    pub(super) established: Option<Text>,
+    pub(super) closing: Option<Text>,
+    pub(super) udp: Option<Text>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, expecting = "a table")]
 pub(super) struct CheckTable {
     #[serde(rename = "type")]
     pub(super) probe: Text,

@@ -5,6 +5,7 @@ mod daemon;
 mod export;
 mod file;
 mod place;
+mod policy;
 mod resolve;
 mod service;
 

@@ -67,7 +67,9 @@ impl Place<'_> {
         }
         let mut message = lines.join(", ");
         // The words of Rust for what TOML calls otherwise.
-        for (word, meant) in [("i64", "a whole number"), ("a sequence", "a list")] {
+        for (word, meant) in
+            [("i64", "a whole number"), ("a sequence", "a list"), ("a boolean", "true or false")]
+        {
             message = message.replace(&format!("expected {word}"), &format!("expected {meant}"));
         }
         let name = error.span().and_then(|span| self.text.get(span));

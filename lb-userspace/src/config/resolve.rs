@@ -99,6 +99,10 @@ fn limits(scope: &Scope<'_>, table: &LimitsTable) -> Result<Limits, ConfigError>
     if let Some(flows) = &table.flows {
         limits.flows = scope.number("limits.flows", flows, (64, MOST_FLOWS))?.next_power_of_two();
     }
+    if let Some(affinities) = &table.affinities {
+        let affinities = scope.number("limits.affinities", affinities, (64, MOST_FLOWS))?;
+        limits.affinities = affinities.next_power_of_two();
+    }
     if let Some(services) = &table.services {
         limits.services = scope.number("limits.services", services, (1, u16::MAX))?;
     }

@@ -6,23 +6,19 @@ use super::{
     ConfigError,
     file::{BackendTable, CheckTable, Number, ServiceTable, Spanned, Text},
     place::Scope,
+    policy,
 };
 use crate::model::{
-    Admin, Backend, BackendAddress, Check, HttpCheck, Probe, Service, ServiceAddress, TableSize,
-    Timing, Weight,
+    Admin, Backend, BackendAddress, Check, Forward, HttpCheck, MaxFlows, Probe, Service,
+    ServiceAddress, TableSize, Timing, Weight,
 };
 
 pub(super) fn resolve(scope: &Scope<'_>, table: &ServiceTable) -> Result<Service, ConfigError> {
     let address: ServiceAddress = scope.parsed("address", &table.address)?;
     let mut service = Service {
-        address,
-        scheduler: match &table.scheduler {
-            Some(word) => scope.choice("scheduler", word)?,
-            None => crate::model::Scheduler::default(),
-        },
         forward: match &table.forward {
             Some(word) => scope.choice("forward", word)?,
-            None => crate::model::Forward::default(),
+            None => Forward::default(),
         },
         table_size: match &table.table_size {
             Some(number) => table_size(scope, number)?,
@@ -32,7 +28,8 @@ pub(super) fn resolve(scope: &Scope<'_>, table: &ServiceTable) -> Result<Service
             Some(table) => Some(check(&scope.within("check"), table, address)?),
             None => None,
         },
-        backends: BTreeMap::new(),
+        policy: policy::resolve(scope, table, address.protocol)?,
+        ..Service::new(address)
     };
     let mut listed = BTreeMap::new();
     for table in &table.backend {
@@ -68,7 +65,11 @@ fn backend(
         Some(number) => Weight(scope.number("weight", number, (0, u16::MAX))?),
         None => Weight::default(),
     };
-    Ok((address, Backend { weight, admin: Admin::default() }))
+    let max_flows = match &table.max_flows {
+        Some(number) => MaxFlows::new(scope.number("max_flows", number, (1, u32::MAX))?),
+        None => None,
+    };
+    Ok((address, Backend { weight, admin: Admin::default(), backup: table.backup, max_flows }))
 }
 
 fn check(

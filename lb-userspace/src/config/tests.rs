@@ -1,12 +1,17 @@
-use std::{collections::BTreeMap, net::IpAddr, num::NonZeroU16, time::Duration};
+mod arbitrary;
+mod mistakes;
+
+use std::{num::NonZeroU16, time::Duration};
 
 use proptest::{prelude::*, sample::select};
 
 use super::*;
 use crate::model::{
-    Admin, Backend, BackendAddress, Check, Forward, HttpCheck, Probe, Protocol, Scheduler, Service,
-    ServiceAddress, ServiceName, TableSize, Timing, Weight,
+    Affinity, Backend, HashFields, HttpCheck, Idle, MaxFlows, OnDrain, OnFailure, Percent, Policy,
+    Probe, Scheduler,
 };
+use arbitrary::desired;
+use mistakes::MISTAKES;
 
 fn parse(text: &str) -> Result<Config, String> {
     Config::parse("lb.toml", text).map_err(|error| error.to_string())
@@ -74,186 +79,38 @@ fn each_mistake_is_one_line_that_names_the_place_the_value_and_what_is_allowed()
     }
 }
 
-const MISTAKES: &[(&str, &str)] = &[
-    (
-        "interfaces = [\"eth0\"\n\nmode =",
-        "lb.toml:3: missing comma between array elements, expected `,`",
-    ),
-    ("mode = 3", "lb.toml:1: mode: invalid type: integer `3`, expected a string"),
-    (
-        "colour = \"red\"",
-        "lb.toml:1: unknown field `colour`, expected one of `interfaces`, `mode`, `hash_key`, `limits`, `tunnel`, `daemon`, `service`",
-    ),
-    ("mode = \"fast\"", "lb.toml:1: mode: \"fast\" is not one of: auto, native, generic"),
-    ("interfaces = [\"eth0\", \"eth0\"]", "lb.toml:1: interfaces: eth0 is listed twice"),
-    ("interfaces = []", "lb.toml:1: interfaces: is empty: the names of one interface or more"),
-    (
-        "interfaces = [\"a/b\"]",
-        "lb.toml:1: interfaces: \"a/b\" is not an interface name: 1 to 15 bytes without '/', ':' or white space",
-    ),
-    (
-        "interfaces = \"eth0\"",
-        "lb.toml:1: interfaces: invalid type: string \"eth0\", expected a list",
-    ),
-    ("hash_key = \"\"", "lb.toml:1: hash_key: is empty: a secret text, or no hash_key"),
-    ("[limits]\nflows = 12", "lb.toml:2: limits.flows: 12 is not allowed: 64 to 268435456"),
-    ("[limits]\nbackends = 70000", "lb.toml:2: limits.backends: 70000 is not allowed: 1 to 65535"),
-    (
-        "[limits]\nflow = 1",
-        "lb.toml:2: limits: unknown field `flow`, expected one of `flows`, `services`, `backends`, `maglev_slots`",
-    ),
-    (
-        "[tunnel]\nsource4 = \"::1\"",
-        "lb.toml:2: tunnel.source4: \"::1\" is not an IPv4 address of this host",
-    ),
-    (
-        "[daemon]\nsocket = \"lb.sock\"",
-        "lb.toml:2: daemon.socket: \"lb.sock\" is not an absolute path",
-    ),
-    (
-        "[limits]\nbackends = 1\nSERVICE\n[[service.backend]]\naddress = \"192.0.2.1\"\n[[service.backend]]\naddress = \"192.0.2.2\"",
-        "lb.toml:2: limits.backends: 1 is too few: there are 2 backends",
-    ),
-    (
-        "[limits]\nmaglev_slots = 65536\nSERVICE\n",
-        "lb.toml:2: limits.maglev_slots: 65536 is too few: the services need 131072, with 65536 to replace the largest table",
-    ),
-    (
-        "SERVICE\ntabel_size = 1",
-        "lb.toml:4: service: unknown field `tabel_size`, expected one of `name`, `address`, `scheduler`, `forward`, `table_size`, `check`, `backend`",
-    ),
-    (
-        "SERVICE\ntable_size = 1000",
-        "lb.toml:4: service \"web\": table_size: 1000 is not a table size: a power of two from 32 to 1048576",
-    ),
-    (
-        "SERVICE\nscheduler = \"rr\"",
-        "lb.toml:4: service \"web\": scheduler: \"rr\" is not one of: maglev",
-    ),
-    (
-        "SERVICE\nforward = \"nat\"",
-        "lb.toml:4: service \"web\": forward: \"nat\" is not one of: ipip",
-    ),
-    (
-        "SERVICE\n[[service.backend]]\naddress = \"192.0.2.300\"",
-        "lb.toml:5: service \"web\": backend \"192.0.2.300\": address: \"192.0.2.300\" is not a backend address, such as 192.0.2.21, 192.0.2.21:443, 2001:db8::21 or [2001:db8::21]:443",
-    ),
-    (
-        "SERVICE\n[[service.backend]]\naddress = \"192.0.2.21:80\"",
-        "lb.toml:5: service \"web\": backend \"192.0.2.21:80\": address: port 80 is not the service's port 443, and ipip cannot translate ports",
-    ),
-    (
-        "SERVICE\n[[service.backend]]\naddress = \"203.0.113.10\"",
-        "lb.toml:5: service \"web\": backend \"203.0.113.10\": address: 203.0.113.10 is the service's own VIP",
-    ),
-    (
-        "SERVICE\n[[service.backend]]\naddress = \"192.0.2.21\"\n[[service.backend]]\naddress = \"192.0.2.21:443\"",
-        "lb.toml:7: service \"web\": backend \"192.0.2.21:443\": address: is listed in line 5 already",
-    ),
-    (
-        "SERVICE\n[[service.backend]]\naddress = \"192.0.2.21\"\nweight = 65536",
-        "lb.toml:6: service \"web\": backend \"192.0.2.21\": weight: 65536 is not allowed: 0 to 65535",
-    ),
-    (
-        "SERVICE\n[[service.backend]]\naddress = \"192.0.2.21\"\nweight = \"1\"",
-        "lb.toml:6: service.backend.weight: invalid type: string \"1\", expected a whole number",
-    ),
-    (
-        "SERVICE\n[[service.backend]]\nweight = 1",
-        "lb.toml:4: service.backend: missing field `address`",
-    ),
-    (
-        "SERVICE\n[[service.backend]]\naddress = \"192.0.2.21\"\nwieght = 1",
-        "lb.toml:6: service.backend: unknown field `wieght`, expected `address` or `weight`",
-    ),
-    ("[[service]]\nname = \"web\"", "lb.toml:1: service: missing field `address`"),
-    (
-        "[[service]]\nname = \"a b\"\naddress = \"tcp:203.0.113.10:443\"",
-        "lb.toml:2: service.name: \"a b\" is not a service name: 1 to 63 letters, digits, '-', '_' or '.', starting with a letter or digit",
-    ),
-    (
-        "[[service]]\nname = \"web\"\naddress = \"203.0.113.10:443\"",
-        "lb.toml:3: service \"web\": address: \"203.0.113.10:443\" is not a service address, such as tcp:203.0.113.10:443, udp:[2001:db8::10]:53, or tcp:203.0.113.10:* for every port",
-    ),
-    (
-        "SERVICE\nSERVICE\n",
-        "lb.toml:5: service \"web\": name: is the name of a service in line 2 already",
-    ),
-    (
-        "SERVICE\n[[service]]\nname = \"other\"\naddress = \"tcp:203.0.113.10:443\"",
-        "lb.toml:6: service \"other\": address: tcp:203.0.113.10:443 is the address of service \"web\" already",
-    ),
-    (
-        "[[service]]\nname = \"all\"\naddress = \"udp:203.0.113.10:*\"\n[[service.backend]]\naddress = \"192.0.2.21:80\"",
-        "lb.toml:5: service \"all\": backend \"192.0.2.21:80\": address: port 80 is not allowed: the service takes every port, and ipip keeps it",
-    ),
-    (
-        "[[service]]\nname = \"all\"\naddress = \"udp:203.0.113.10:*\"\ncheck = { type = \"tcp\" }",
-        "lb.toml:4: service \"all\": check: port: is missing: a service for every port must say which one its check asks",
-    ),
-    (
-        "SERVICE\ncheck = { type = \"icmp\" }",
-        "lb.toml:4: service \"web\": check: type: \"icmp\" is not one of: tcp, http",
-    ),
-    ("SERVICE\ncheck = { port = 80 }", "lb.toml:4: service.check: missing field `type`"),
-    (
-        "SERVICE\ncheck = { type = \"tcp\", prot = 80 }",
-        "lb.toml:4: service.check: unknown field `prot`, expected one of `type`, `port`, `path`, `host`, `expect`, `interval`, `timeout`, `rise`, `fall`",
-    ),
-    (
-        "SERVICE\ncheck = { type = \"tcp\", path = \"/\" }",
-        "lb.toml:4: service \"web\": check: path: is not for type = \"tcp\": it belongs to type = \"http\"",
-    ),
-    (
-        "SERVICE\ncheck = { type = \"http\", path = \"healthz\" }",
-        "lb.toml:4: service \"web\": check: path: \"healthz\" is not a path: printable ASCII without spaces that starts with '/'",
-    ),
-    (
-        "SERVICE\ncheck = { type = \"http\", expect = [200, 99] }",
-        "lb.toml:4: service \"web\": check: expect: 99 is not allowed: 100 to 599",
-    ),
-    (
-        "SERVICE\ncheck = { type = \"http\", expect = [] }",
-        "lb.toml:4: service \"web\": check: expect: is empty: the good statuses, such as [200, 204]",
-    ),
-    (
-        "SERVICE\ncheck = { type = \"http\", host = \"a b\" }",
-        "lb.toml:4: service \"web\": check: host: \"a b\" is not printable ASCII without spaces",
-    ),
-    (
-        "SERVICE\ncheck = { type = \"tcp\", port = 0 }",
-        "lb.toml:4: service \"web\": check: port: 0 is not allowed: 1 to 65535",
-    ),
-    (
-        "SERVICE\ncheck = { type = \"tcp\", interval = \"1s\", timeout = \"2s\" }",
-        "lb.toml:4: service \"web\": check: timeout: 2s is not allowed: above 0s, at most the interval 1s",
-    ),
-    (
-        "SERVICE\ncheck = { type = \"tcp\", interval = \"soon\" }",
-        "lb.toml:4: service \"web\": check: interval: \"soon\" is not a duration, such as 250ms, 2s or 1m",
-    ),
-    (
-        "SERVICE\ncheck = { type = \"tcp\", interval = \"0s\" }",
-        "lb.toml:4: service \"web\": check: interval: 0s is not allowed: 10ms to 1day",
-    ),
-    (
-        "SERVICE\ncheck = { type = \"tcp\", timeout = \"0s\" }",
-        "lb.toml:4: service \"web\": check: timeout: 0s is not allowed: above 0s, at most the interval 2s",
-    ),
-    (
-        "SERVICE\ncheck = { type = \"tcp\", rise = 0 }",
-        "lb.toml:4: service \"web\": check: rise: 0 is not allowed: 1 to 65535",
-    ),
-    (
-        "SERVICE\ncheck = { type = \"tcp\", fall = 70000 }",
-        "lb.toml:4: service \"web\": check: fall: 70000 is not allowed: 1 to 65535",
-    ),
-    (
-        "SERVICE\n[service.check]\ntype = \"tcp\"\ninterval = \"1s\"\ntimeout = \"2s\"",
-        "lb.toml:7: service \"web\": check: timeout: 2s is not allowed: above 0s, at most the interval 1s",
-    ),
-    ("SERVICE\nname = \"again\"", "lb.toml:4: name: duplicate key"),
-];
+#[test]
+fn every_setting_of_a_service_is_read_and_what_is_left_out_is_the_default() {
+    let text = format!(
+        "{SERVICE}scheduler = \"wlc\"\nhash = \"source+destination\"\n\
+         affinity = {{ by = \"address\", prefix4 = 24 }}\nidle = {{ established = \"30m\" }}\n\
+         on_failure = \"reset\"\non_drain = \"move\"\nmin_healthy = 2\nslow_start = \"1m 30s\"\n\
+         min_primaries = 3\npanic_threshold = 50\n\n\
+         [[service.backend]]\naddress = \"192.0.2.21\"\nbackup = true\nmax_flows = 1000\n"
+    );
+    let config = parse(&text).unwrap();
+    let service = &config.desired.services[&"web".parse().unwrap()];
+    let expected = Policy {
+        scheduler: Scheduler::Wlc,
+        hash: Some(HashFields::SourceAndDestination),
+        affinity: Some(Affinity { prefix4: 24, ..Affinity::default() }),
+        idle: Idle { established: Some("30m".parse().unwrap()), ..Idle::default() },
+        on_failure: OnFailure::Reset,
+        on_drain: Some(OnDrain::Move),
+        min_healthy: 2,
+        slow_start: Some("1m 30s".parse().unwrap()),
+        min_primaries: NonZeroU16::new(3).unwrap(),
+        panic_threshold: Percent::try_from(50).unwrap(),
+    };
+    assert_eq!(service.policy, expected);
+    let backend = Backend { backup: true, max_flows: MaxFlows::new(1000), ..Backend::default() };
+    assert_eq!(service.backends.values().collect::<Vec<_>>(), [&backend]);
+    assert_eq!(export(&config.desired), text);
+
+    let bare = parse(SERVICE).unwrap().desired;
+    assert_eq!(bare.services[&"web".parse().unwrap()].policy, Policy::default());
+    assert_eq!(export(&bare), SERVICE);
+}
 
 #[test]
 fn an_any_port_service_may_stand_beside_an_exact_one() {
@@ -286,72 +143,6 @@ fn a_missing_file_and_a_file_without_interfaces_are_refused_by_name() {
 fn the_shared_secret_shows_in_no_log() {
     let config = parse("hash_key = \"hunter2\"").unwrap();
     assert!(!format!("{config:?}").contains("hunter2"));
-}
-
-prop_compose! {
-    fn check()(
-        port in 1..=u16::MAX,
-        http in any::<bool>(),
-        path in select(vec!["/", "/healthz", "/a?b=\"c\"&d='\\e'"]),
-        host in select(vec![None, Some("www.example.com".to_owned())]),
-        expect in prop::collection::vec(100..=599u16, 0..3),
-        interval in 10..100_000u64,
-        timeout in 1..=100u64,
-        rise in 1..5u16,
-        fall in 1..5u16,
-    ) -> Check {
-        let probe = HttpCheck { path: path.to_owned(), host, expect };
-        let interval = Duration::from_millis(interval);
-        let timeout = interval * timeout as u32 / 100;
-        Check {
-            probe: if http { Probe::Http(probe) } else { Probe::Tcp },
-            port: NonZeroU16::new(port),
-            timing: Timing { interval, timeout, rise, fall },
-        }
-    }
-}
-
-prop_compose! {
-    fn service()(
-        udp in any::<bool>(),
-        port in 0..3u16,
-        vip in 1..200u8,
-        log2 in 5..=17u32,
-        check in prop::option::of(check()),
-        backends in prop::collection::btree_map((any::<bool>(), 1..250u8), 0..30u16, 0..6),
-    ) -> Service {
-        let protocol = if udp { Protocol::Udp } else { Protocol::Tcp };
-        let port = NonZeroU16::new(port);
-        let ip = |(v6, last): (bool, u8)| -> IpAddr {
-            if v6 { [0x2001, 0xdb8, 0, 0, 0, 0, 0, last.into()].into() } else { [192, 0, 2, last].into() }
-        };
-        Service {
-            address: ServiceAddress { protocol, vip: [203, 0, 113, vip].into(), port },
-            scheduler: Scheduler::Maglev,
-            forward: Forward::Ipip,
-            table_size: TableSize::try_from(1 << log2).unwrap(),
-            check,
-            backends: backends
-                .into_iter()
-                .map(|(host, weight)| {
-                    let backend = Backend { weight: Weight(weight), admin: Admin::Enabled };
-                    (BackendAddress { ip: ip(host), port }, backend)
-                })
-                .collect(),
-        }
-    }
-}
-
-fn desired() -> impl Strategy<Value = Desired> {
-    prop::collection::btree_map("[a-z][a-z0-9._-]{0,8}", service(), 0..6).prop_map(|services| {
-        let mut seen = std::collections::BTreeSet::new();
-        let services: BTreeMap<ServiceName, Service> = services
-            .into_iter()
-            .filter(|(_, service)| seen.insert(service.address))
-            .map(|(name, service)| (name.parse().unwrap(), service))
-            .collect();
-        Desired { services }
-    })
 }
 
 proptest! {

@@ -6,6 +6,7 @@
 //! network ──┘
 //! ```
 
+mod flows;
 mod owner;
 mod start;
 mod view;

@@ -5,11 +5,15 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     net::IpAddr,
     path::PathBuf,
-    time::{Duration, SystemTime},
+    time::{Duration, Instant, SystemTime},
 };
 
 use lb_common::backend::BackendEntry;
-use tokio::{sync::mpsc, task::block_in_place, time::Instant};
+use tokio::{
+    sync::mpsc,
+    task::block_in_place,
+    time::{MissedTickBehavior, interval},
+};
 
 use crate::{
     api::{ChangeRequest, ChangeResponse, Command, ErrorBody, Traffic},
@@ -20,12 +24,15 @@ use crate::{
     network::{Network, NextHopReport, Unresolved},
     state::{
         self, Change, Desired, Difference, Ids, MaglevCache, Observed, PlanSettings, State, Tables,
-        plan,
+        Warming, guard, plan,
     },
 };
 
 /// How long after a failed write to the maps it is tried again.
 const RETRY: Duration = Duration::from_secs(1);
+
+/// How often a part of the flow table is swept.
+const SWEEP: Duration = Duration::from_millis(100);
 
 /// Everything the daemon knows.
 pub(super) struct Owner {
@@ -44,6 +51,7 @@ pub(super) struct Owner {
     /// Why the maps do not hold what they should, while they do not.
     pub(super) fault: Option<String>,
     pub(super) cache: MaglevCache,
+    pub(super) warming: Warming,
     pub(super) dataplane: Dataplane,
     pub(super) network: Network,
     pub(super) health: Health,
@@ -62,13 +70,12 @@ impl Owner {
     /// Takes messages until there is nobody left who could send a command.
     pub(super) async fn run(mut self, mut inbox: Inbox) {
         let mut retry = None;
+        let mut sweeps = interval(SWEEP);
+        sweeps.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
-            let again = async {
-                match retry {
-                    Some(at) => tokio::time::sleep_until(at).await,
-                    None => std::future::pending().await,
-                }
-            };
+            let next_step =
+                self.warming.next_step(&self.state.desired, Instant::now());
+            let again = sleep_until(retry);
             tokio::select! {
                 command = inbox.commands.recv() => match command {
                     Some(command) => self.answer(command).await,
@@ -90,9 +97,16 @@ impl Owner {
                 }
                 Some(()) = inbox.reloads.recv() => self.reload(),
                 () = again => self.replan(),
+                () = sleep_until(next_step) => self.replan(),
+                _ = sweeps.tick() => self.sweep(),
             }
             retry = self.fault.as_ref().map(|_| Instant::now() + RETRY);
         }
+    }
+
+    /// Goes on with the sweep of the flow table.
+    fn sweep(&mut self) {
+        block_in_place(|| self.dataplane.sweep());
     }
 
     async fn answer(&mut self, command: Command) {
@@ -106,6 +120,9 @@ impl Owner {
             }
             Command::Stats { reply } => {
                 let _ = reply.send(self.stats());
+            }
+            Command::Flows { reply } => {
+                let _ = reply.send(Ok(self.flows()));
             }
             Command::Desired { reply } => {
                 let _ = reply.send(Ok(self.state.desired.clone()));
@@ -156,6 +173,8 @@ impl Owner {
     /// Makes the maps hold what follows from the state.
     pub(super) fn replan(&mut self) {
         let ids = &self.state.ids;
+        let desired = &self.state.desired;
+        self.observed.ramps = self.warming.advance(desired, &self.observed, Instant::now());
         let tables =
             plan(&self.state.desired, &self.observed, ids, &self.settings, &mut self.cache);
         self.fault = match self.write(tables) {
@@ -176,7 +195,7 @@ impl Owner {
 
     /// Does what a request asks, whole or not at all.
     fn change(&mut self, request: ChangeRequest) -> Result<ChangeResponse, ErrorBody> {
-        let ChangeRequest { change, dry_run, force: _ } = request;
+        let ChangeRequest { change, dry_run, force } = request;
         let file = match &change {
             Change::Apply(file) => file.clone(),
             _ => self.state.file.clone(),
@@ -186,6 +205,9 @@ impl Owner {
             .limits
             .admit(&desired)
             .map_err(|exceeded| ErrorBody::invalid(exceeded.to_string()))?;
+        if !force {
+            guard(&self.state.desired, &desired, &self.able())?;
+        }
         let unchanged = desired == self.state.desired && file == self.state.file;
         if !dry_run && !unchanged {
             self.become_desired(desired, file)?;
@@ -200,6 +222,7 @@ impl Owner {
         let next = State { desired, ids, hash_seed: self.state.hash_seed, file };
         let mut observed = self.observed.clone();
         observed.health = self.presumed_health(&next);
+        observed.ramps = self.warming.advance(&next.desired, &observed, Instant::now());
         let tables = plan(&next.desired, &observed, &next.ids, &self.settings, &mut self.cache);
 
         // Remembered first: a daemon that dies in between comes back to what was asked for.
@@ -227,13 +250,20 @@ impl Owner {
             return Ok(ids);
         }
         let quarantine = self.state.ids.quarantine().clone();
-        let swept = block_in_place(|| self.dataplane.sweep(&quarantine.backends));
+        let swept = block_in_place(|| self.dataplane.forget(&quarantine.backends));
         log::debug!("swept {swept} flows of backends that are gone");
         self.state.ids.release(&quarantine);
         self.state
             .ids
             .assign(desired, limits)
             .map_err(|exhausted| ErrorBody::invalid(exhausted.to_string()))
+    }
+
+    /// The backends that are healthy and reachable, whatever the operator wants of them.
+    fn able(&self) -> BTreeSet<BackendKey> {
+        let desired = &self.state.desired;
+        let keys = self.state.ids.backends().map(|(key, _)| key);
+        keys.filter(|key| self.observed.can_serve(desired, key)).collect()
     }
 
     /// The health of every checked backend of a state: what was observed, and of a backend that
@@ -296,6 +326,14 @@ impl Owner {
             }
         }
         targets
+    }
+}
+
+/// Waits for a moment; for ever when there is none.
+async fn sleep_until(moment: Option<Instant>) {
+    match moment {
+        Some(moment) => tokio::time::sleep_until(moment.into()).await,
+        None => std::future::pending().await,
     }
 }
 

@@ -8,7 +8,7 @@ use std::{
 };
 
 use anyhow::Context;
-use lb_common::backend::BackendId;
+use lb_common::backend::{BackendEntry, BackendId};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use tokio::{
     signal::unix::{SignalKind, signal},
@@ -22,11 +22,11 @@ use crate::{
     config::{Config, DaemonConfig},
     dataplane::{Dataplane, DataplaneConfig},
     health,
-    model::BackendKey,
+    model::{BackendKey, OnFailure},
     network::{Network, NextHopReport},
     state::{
-        HashSeed, Health, Ids, MaglevCache, Observed, PlanSettings, State, Tables, hash_key,
-        startup,
+        HashSeed, Health, Ids, MaglevCache, Observed, PlanSettings, State, Tables,
+        Warming, hash_key, startup,
     },
 };
 
@@ -106,7 +106,8 @@ fn adopt(
     }
     log_differences(&differences);
     let observed =
-        Observed { health: adopted_health(&dataplane, &known, &state), next_hops: BTreeMap::new() };
+        Observed { health: adopted_health(&dataplane, &known, &state), ..Observed::default() };
+    let serving = serving(&dataplane, &known, &state);
     Ok(Owner {
         settings: PlanSettings { tunnel: config.tunnel, epoch: Dataplane::epoch_length() },
         config,
@@ -119,6 +120,7 @@ fn adopt(
         departed: BTreeMap::new(),
         fault: None,
         cache: MaglevCache::default(),
+        warming: Warming::adopted(serving),
         dataplane,
         network,
         health,
@@ -151,9 +153,14 @@ fn adopted_health(
     known: &Ids,
     state: &State,
 ) -> BTreeMap<BackendKey, Health> {
-    let usable = dataplane.usable_backends();
+    let usable = dataplane.backends_with(BackendEntry::USABLE);
+    let open = dataplane.backends_with(BackendEntry::OPEN);
     let serves = |key: &BackendKey, id: BackendId| {
-        known.backend(&key.service, &key.address) == Some(id) && usable.contains(&id)
+        // Where flows of a dead backend stay, it takes their packets.
+        let service = state.desired.services.get(&key.service);
+        let keeps = service.is_some_and(|one| one.policy.on_failure == OnFailure::Keep);
+        known.backend(&key.service, &key.address) == Some(id)
+            && if keeps { open.contains(&id) } else { usable.contains(&id) }
     };
     state
         .ids
@@ -161,6 +168,16 @@ fn adopted_health(
         .filter(|(key, id)| is_checked(&state.desired, key) && serves(key, *id))
         .map(|(key, _)| (key, Health::Up))
         .collect()
+}
+
+/// The backends that new flows are given to by the adopted tables.
+fn serving(dataplane: &Dataplane, known: &Ids, state: &State) -> BTreeSet<BackendKey> {
+    let open = dataplane.backends_with(BackendEntry::OPEN);
+    let backends = state.ids.backends();
+    let serves = |(key, id): &(BackendKey, BackendId)| {
+        known.backend(&key.service, &key.address) == Some(*id) && open.contains(id)
+    };
+    backends.filter(serves).map(|(key, _)| key).collect()
 }
 
 impl Owner {

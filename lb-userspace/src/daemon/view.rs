@@ -5,8 +5,7 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-use lb_common::backend::BackendId;
-use tokio::task::block_in_place;
+use lb_common::backend::{BackendEntry, BackendId};
 
 use super::owner::Owner;
 use crate::{
@@ -17,6 +16,7 @@ use crate::{
     config,
     dataplane::XdpMode,
     health::BackendHealth,
+    maglev::Ramp,
     model::{Admin, Backend, BackendAddress, BackendKey, Service, ServiceName},
     state::{Health, service_key},
 };
@@ -32,7 +32,7 @@ impl Owner {
     pub(super) async fn status(&self) -> Result<Status, ErrorBody> {
         let sources = Sources {
             health: self.health.snapshot().await,
-            flows: block_in_place(|| self.dataplane.live_flows()),
+            flows: self.dataplane.live_flows(self.state.ids.backends().map(|(_, id)| id)),
             now: SystemTime::now(),
         };
         let services: Vec<ServiceView> = self
@@ -91,6 +91,18 @@ impl Owner {
                 let of = service.total;
                 problems.push(format!("{}: none of {of} backends can serve", service.name));
             }
+            let is_used = |one: &BackendView| {
+                let address = one.address;
+                self.is_open(&BackendKey { service: service.name.clone(), address })
+            };
+            if service.backends.iter().any(|one| one.state == StateView::Down && is_used(one)) {
+                let least = service.policy.panic_threshold.get();
+                problems.push(format!(
+                    "{}: fewer than {least} % of its backends are healthy: new flows go to all of \
+                     them",
+                    service.name
+                ));
+            }
         }
         for (address, why) in &self.unresolved {
             problems.push(format!("{address} cannot be reached: {why}"));
@@ -118,6 +130,8 @@ impl Owner {
                 BackendView {
                     address: *address,
                     weight: backend.weight,
+                    backup: backend.backup,
+                    max_flows: backend.max_flows,
                     admin: backend.admin,
                     health: self.health_view(service, &key),
                     state,
@@ -130,11 +144,11 @@ impl Owner {
         ServiceView {
             name: name.clone(),
             address: service.address,
-            scheduler: service.scheduler,
             forward: service.forward,
             table_size: service.table_size,
             check: service.check.clone(),
-            healthy: backends.iter().filter(|one| one.state == StateView::Up).count(),
+            policy: service.policy.stated(service.address.protocol),
+            healthy: backends.iter().filter(|one| one.state.serves()).count(),
             total: backends.len(),
             backends,
         }
@@ -180,8 +194,29 @@ impl Owner {
             (Admin::Enabled, HealthView::Unknown) => {
                 (StateView::Checking, probed.and_then(|probed| probed.last_error.clone()))
             }
-            (Admin::Enabled, HealthView::Up | HealthView::Unchecked) => (StateView::Up, None),
+            (Admin::Enabled, HealthView::Up | HealthView::Unchecked) => self.able_state(key, backend),
         }
+    }
+
+    /// The state of a backend that could take new flows.
+    fn able_state(&self, key: &BackendKey, backend: Backend) -> (StateView, Option<String>) {
+        if backend.backup && !self.is_open(key) {
+            return (StateView::Standby, Some("enough primaries serve".to_owned()));
+        }
+        match self.observed.ramps.get(key) {
+            Some(ramp) => {
+                let (steps, all) = (ramp.steps(), Ramp::STEPS);
+                (StateView::Warming, Some(format!("{steps}/{all} of its share")))
+            }
+            None => (StateView::Up, None),
+        }
+    }
+
+    /// True of a backend that new flows are given to.
+    fn is_open(&self, key: &BackendKey) -> bool {
+        let id = self.state.ids.backend(&key.service, &key.address);
+        let entry = id.and_then(|id| self.tables.backends.get(&id));
+        entry.is_some_and(|entry| entry.flags & BackendEntry::OPEN != 0)
     }
 
     pub(super) fn stats(&self) -> Result<Stats, ErrorBody> {

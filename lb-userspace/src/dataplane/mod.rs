@@ -5,6 +5,7 @@
 //! only what differs from what is wanted.
 
 mod attach;
+mod census;
 mod counters;
 pub mod decap;
 mod detach;
@@ -46,8 +47,10 @@ use lb_common::{
     verdict::Verdict,
 };
 
+pub use census::Census;
 pub use detach::{Detached, detach};
 pub use error::DataplaneError;
+
 pub use interface::XdpMode;
 pub use layout::Full;
 pub use open::{Adopted, DataplaneConfig};
@@ -135,22 +138,21 @@ impl Dataplane {
         self.counters.backends(ids)
     }
 
-    /// The backends that take packets.
-    pub fn usable_backends(&self) -> BTreeSet<BackendId> {
-        let usable = |entry: &BackendEntry| entry.flags & BackendEntry::USABLE != 0;
+    /// The backends whose entry has this flag, such as [`BackendEntry::USABLE`].
+    pub fn backends_with(&self, flag: u8) -> BTreeSet<BackendId> {
         let entries = self.held.backends.iter();
-        entries.filter(|(_, entry)| usable(entry)).map(|(id, _)| *id).collect()
+        entries.filter(|(_, entry)| entry.flags & flag != 0).map(|(id, _)| *id).collect()
     }
 
-    /// Forgets the flows of backends that were removed, so that their ids can be given to others;
-    /// how many there were.
+    /// Forgets the flows of backends that were removed, and who was their client, so that their
+    /// ids can be given to others; how many entries there were.
     pub fn forget(&self, retired: &BTreeSet<BackendId>) -> usize {
         let is_retired = |entry: Entry| retired.contains(&entry.backend());
-        let lanes = [&self.flow_table, &self.affinity].map(Words::all);
+        let lanes = [self.flow_table.all(), self.affinity.all()];
         let flows = lanes[0].iter().filter_map(|lane| sweep::free(lane, is_retired));
         let flows = flows.filter(|word| sweep::settle(&self.arrays.loads, *word)).count();
-        lanes[1].iter().for_each(|lane| drop(sweep::free(lane, is_retired)));
-        flows
+        let clients = lanes[1].iter().filter_map(|lane| sweep::free(lane, is_retired)).count();
+        flows + clients
     }
 
     /// Frees what is idle in the next part of the flow table and of the affinity table. Called ten
@@ -166,6 +168,11 @@ impl Dataplane {
     ) -> BTreeMap<BackendId, u64> {
         let count = |id| Some((id, self.arrays.loads.flows(id)?.load(Relaxed)));
         ids.into_iter().filter_map(count).collect()
+    }
+
+    /// Every flow of each backend that has an entry in the flow table, by state and age.
+    pub fn census(&self) -> BTreeMap<BackendId, Census> {
+        census::of(&self.flow_table, epoch::now(), epoch::length())
     }
 
     /// The read-only data of the program.

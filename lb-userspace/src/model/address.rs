@@ -105,6 +105,13 @@ pub struct BackendAddress {
     pub port: Option<NonZeroU16>,
 }
 
+impl BackendAddress {
+    /// True when this names `whole`: the same address, and the same port or none.
+    pub fn may_be(self, whole: Self) -> bool {
+        self.ip == whole.ip && (self.port.is_none() || self.port == whole.port)
+    }
+}
+
 const BACKEND_FORM: &str =
     "a backend address, such as 192.0.2.21, 192.0.2.21:443, 2001:db8::21 or [2001:db8::21]:443";
 

@@ -4,7 +4,7 @@ use std::{num::NonZeroU16, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
-use super::ServiceAddress;
+use super::{Invalid, ServiceAddress};
 
 /// A health check of a service's backends.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -18,22 +18,6 @@ pub struct Check {
     pub timing: Timing,
 }
 
-/// Why a check cannot be.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{field} {why}")]
-pub struct InvalidCheck {
-    /// The field that is wrong, as config files name it.
-    pub field: &'static str,
-    /// Its value and what is allowed.
-    pub why: String,
-}
-
-impl InvalidCheck {
-    fn new(field: &'static str, why: impl Into<String>) -> Self {
-        Self { field, why: why.into() }
-    }
-}
-
 /// Shortest interval of a check: checks shall not be the load.
 const SHORTEST_INTERVAL: Duration = Duration::from_millis(10);
 /// Longest interval of a check: what is asked less often tells nobody anything.
@@ -41,11 +25,7 @@ const LONGEST_INTERVAL: Duration = Duration::from_hours(24);
 
 impl Check {
     /// A check that can be done.
-    pub fn new(
-        probe: Probe,
-        port: Option<NonZeroU16>,
-        timing: Timing,
-    ) -> Result<Self, InvalidCheck> {
+    pub fn new(probe: Probe, port: Option<NonZeroU16>, timing: Timing) -> Result<Self, Invalid> {
         if let Probe::Http(http) = &probe {
             http.prove()?;
         }
@@ -54,10 +34,10 @@ impl Check {
     }
 
     /// Proves that the check can be done on the backends of a service with this address.
-    pub fn suits(&self, address: &ServiceAddress) -> Result<(), InvalidCheck> {
+    pub fn suits(&self, address: &ServiceAddress) -> Result<(), Invalid> {
         if self.port.or(address.port).is_none() {
             let why = "is missing: a service for every port must say which one its check asks";
-            return Err(InvalidCheck::new("port", why));
+            return Err(Invalid::new("port", why));
         }
         Ok(())
     }
@@ -73,7 +53,7 @@ struct Unproven {
 }
 
 impl TryFrom<Unproven> for Check {
-    type Error = InvalidCheck;
+    type Error = Invalid;
 
     fn try_from(check: Unproven) -> Result<Self, Self::Error> {
         Self::new(check.probe, check.port, check.timing)
@@ -102,21 +82,21 @@ pub struct HttpCheck {
 }
 
 impl HttpCheck {
-    fn prove(&self) -> Result<(), InvalidCheck> {
+    fn prove(&self) -> Result<(), Invalid> {
         // Both go into the request as they are: a space or a line's end would make it another one.
         let is_plain = |text: &str| text.bytes().all(|byte| byte.is_ascii_graphic());
         if !self.path.starts_with('/') || !is_plain(&self.path) {
             let allowed = "a path: printable ASCII without spaces that starts with '/'";
-            return Err(InvalidCheck::new("path", format!("{:?} is not {allowed}", self.path)));
+            return Err(Invalid::new("path", format!("{:?} is not {allowed}", self.path)));
         }
         if let Some(host) = self.host.as_ref().filter(|host| host.is_empty() || !is_plain(host)) {
             let why = format!("{host:?} is not printable ASCII without spaces");
-            return Err(InvalidCheck::new("host", why));
+            return Err(Invalid::new("host", why));
         }
         match self.expect.iter().find(|status| !(100..=599).contains(*status)) {
             Some(status) => {
                 let why = format!("{status} is not an HTTP status: 100 to 599");
-                Err(InvalidCheck::new("expect", why))
+                Err(Invalid::new("expect", why))
             }
             None => Ok(()),
         }
@@ -137,22 +117,22 @@ pub struct Timing {
 }
 
 impl Timing {
-    fn prove(&self) -> Result<(), InvalidCheck> {
+    fn prove(&self) -> Result<(), Invalid> {
         let Self { interval, timeout, rise, fall } = *self;
         let show = humantime::format_duration;
         if !(SHORTEST_INTERVAL..=LONGEST_INTERVAL).contains(&interval) {
             let (least, most) = (show(SHORTEST_INTERVAL), show(LONGEST_INTERVAL));
             let why = format!("{} is not allowed: {least} to {most}", show(interval));
-            Err(InvalidCheck::new("interval", why))
+            Err(Invalid::new("interval", why))
         } else if timeout.is_zero() || timeout > interval {
             let (timeout, interval) = (show(timeout), show(interval));
             let why =
                 format!("{timeout} is not allowed: above 0s, at most the interval {interval}");
-            Err(InvalidCheck::new("timeout", why))
+            Err(Invalid::new("timeout", why))
         } else if rise == 0 {
-            Err(InvalidCheck::new("rise", "0 is not allowed: 1 to 65535"))
+            Err(Invalid::new("rise", "0 is not allowed: 1 to 65535"))
         } else if fall == 0 {
-            Err(InvalidCheck::new("fall", "0 is not allowed: 1 to 65535"))
+            Err(Invalid::new("fall", "0 is not allowed: 1 to 65535"))
         } else {
             Ok(())
         }

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, fmt, str::FromStr};
 use lb_common::maglev::{DEFAULT_SIZE_LOG2, MAX_SIZE_LOG2, MIN_SIZE_LOG2};
 use serde::{Deserialize, Serialize};
 
-use super::{BackendAddress, Check, ServiceAddress};
+use super::{BackendAddress, Check, MaxFlows, Policy, ServiceAddress};
 
 /// What people call a service: 1 to 63 letters, digits, `-`, `_` or `.`, the first a letter or digit.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -118,28 +118,6 @@ impl From<TableSize> for u32 {
     }
 }
 
-/// How the backend of a new flow is chosen.
-#[derive(
-    Debug,
-    Clone,
-    Copy,
-    PartialEq,
-    Eq,
-    PartialOrd,
-    Ord,
-    Hash,
-    Default,
-    Serialize,
-    Deserialize,
-    clap::ValueEnum,
-)]
-#[serde(rename_all = "lowercase")]
-pub enum Scheduler {
-    /// Weighted consistent hash: a change of one backend moves only about its share.
-    #[default]
-    Maglev,
-}
-
 /// How packets reach a backend.
 #[derive(
     Debug,
@@ -185,6 +163,12 @@ pub struct Backend {
     /// The operator's word.
     #[serde(default)]
     pub admin: Admin,
+    /// Whether it serves only while too few others can ([`Policy::min_primaries`]).
+    #[serde(default)]
+    pub backup: bool,
+    /// The most flows that it shall have at a time; any number where none is given.
+    #[serde(default)]
+    pub max_flows: Option<MaxFlows>,
 }
 
 /// A VIP, protocol and port, and who serves them.
@@ -192,9 +176,6 @@ pub struct Backend {
 pub struct Service {
     /// What clients dial.
     pub address: ServiceAddress,
-    /// How a new flow's backend is chosen.
-    #[serde(default)]
-    pub scheduler: Scheduler,
     /// How packets reach the backends.
     #[serde(default)]
     pub forward: Forward,
@@ -204,12 +185,27 @@ pub struct Service {
     /// How health is judged; without it every enabled backend serves.
     #[serde(default)]
     pub check: Option<Check>,
+    /// How flows are spread over the backends, and what moves them.
+    #[serde(flatten)]
+    pub policy: Policy,
     /// The servers. Their ports are filled in: the service's where the method cannot translate.
     #[serde(default)]
     pub backends: BTreeMap<BackendAddress, Backend>,
 }
 
 impl Service {
+    /// A service at an address: all settings are the default ones, and there is no backend.
+    pub fn new(address: ServiceAddress) -> Self {
+        Self {
+            address,
+            forward: Forward::default(),
+            table_size: TableSize::default(),
+            check: None,
+            policy: Policy::default(),
+            backends: BTreeMap::new(),
+        }
+    }
+
     /// A backend's address as this service holds it: with its port filled in. Refuses a port that
     /// the forwarding method cannot translate to, and the service's own VIP.
     pub fn complete(&self, backend: BackendAddress) -> Result<BackendAddress, String> {

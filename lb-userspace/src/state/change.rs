@@ -1,10 +1,13 @@
 //! What an operator can ask for, and what became of it.
 
+use std::num::NonZeroU16;
+
 use serde::{Deserialize, Deserializer, Serialize};
 
 use super::Desired;
 use crate::model::{
-    Admin, BackendAddress, BackendKey, Check, Forward, Scheduler, Service, ServiceName, TableSize,
+    Admin, Affinity, BackendAddress, BackendKey, Check, Forward, HashFields, Idle, MaxFlows,
+    OnDrain, OnFailure, Percent, Policy, Scheduler, Service, ServiceName, SlowStart, TableSize,
     Weight,
 };
 
@@ -39,14 +42,22 @@ pub enum Change {
         /// The backend; its port may be left out.
         backend: BackendKey,
         /// Its share of new flows.
+        #[serde(default)]
         weight: Weight,
+        /// Whether it serves only while too few others can.
+        #[serde(default)]
+        backup: bool,
+        /// The most flows that it shall have at a time.
+        #[serde(default)]
+        max_flows: Option<MaxFlows>,
     },
-    /// Change a backend's weight.
+    /// Change settings of a backend.
     SetBackend {
         /// The backend; its port may be left out.
         backend: BackendKey,
-        /// Its share of new flows.
-        weight: Weight,
+        /// What to change.
+        #[serde(flatten)]
+        settings: BackendSettings,
     },
     /// Remove a backend, and with it its flows; nothing when it is not there.
     RemoveBackend {
@@ -76,6 +87,67 @@ pub struct ServiceSettings {
     /// out stays as it is, and `null` takes it away.
     #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "stated")]
     pub check: Option<Option<Check>>,
+    /// What of a packet the consistent hash looks at.
+    pub hash: Option<HashFields>,
+    /// Whether clients keep their backend; like `check`, it can be taken away.
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "stated")]
+    pub affinity: Option<Option<Affinity>>,
+    /// How long flows may be silent, stated whole: a time that is left out becomes the default one.
+    pub idle: Option<Idle>,
+    /// What becomes of the flows of a backend that is down.
+    pub on_failure: Option<OnFailure>,
+    /// What becomes of the flows of a backend that is drained.
+    pub on_drain: Option<OnDrain>,
+    /// How many backends shall serve new flows at the least.
+    pub min_healthy: Option<u16>,
+    /// Over how long a backend that comes up gets its share; like `check`, it can be taken away.
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "stated")]
+    pub slow_start: Option<Option<SlowStart>>,
+    /// With fewer healthy primaries than that, backups take part.
+    pub min_primaries: Option<NonZeroU16>,
+    /// With a smaller share of healthy backends than that, all enabled ones are used.
+    pub panic_threshold: Option<Percent>,
+}
+
+impl ServiceSettings {
+    /// The service with these settings changed; whether they go together is not looked at.
+    #[must_use]
+    pub fn applied(self, service: Service) -> Service {
+        let old = service.policy;
+        let policy = Policy {
+            scheduler: self.scheduler.unwrap_or(old.scheduler),
+            hash: self.hash.or(old.hash),
+            affinity: self.affinity.unwrap_or(old.affinity),
+            idle: self.idle.unwrap_or(old.idle),
+            on_failure: self.on_failure.unwrap_or(old.on_failure),
+            on_drain: self.on_drain.or(old.on_drain),
+            min_healthy: self.min_healthy.unwrap_or(old.min_healthy),
+            slow_start: self.slow_start.unwrap_or(old.slow_start),
+            min_primaries: self.min_primaries.unwrap_or(old.min_primaries),
+            panic_threshold: self.panic_threshold.unwrap_or(old.panic_threshold),
+        };
+        Service {
+            forward: self.forward.unwrap_or(service.forward),
+            table_size: self.table_size.unwrap_or(service.table_size),
+            check: self.check.unwrap_or(service.check),
+            policy,
+            ..service
+        }
+    }
+}
+
+/// The settings of a backend that a command changes; `None` leaves one as it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct BackendSettings {
+    /// Its share of new flows.
+    pub weight: Option<Weight>,
+    /// Whether it serves only while too few others can.
+    pub backup: Option<bool>,
+    /// The most flows that it shall have at a time; the inner `None`, `null` in JSON, takes the
+    /// limit away.
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "stated")]
+    pub max_flows: Option<Option<MaxFlows>>,
 }
 
 /// Reads a field that is there, even if it is `null`: by itself serde takes `null` for a field that
@@ -118,11 +190,42 @@ mod tests {
     use super::*;
 
     #[test]
-    fn taking_a_check_away_is_not_lost_between_the_command_line_and_the_daemon() {
-        for check in [None, Some(None)] {
-            let settings = ServiceSettings { check, ..ServiceSettings::default() };
-            let json = serde_json::to_string(&settings).unwrap();
-            assert_eq!(serde_json::from_str::<ServiceSettings>(&json).unwrap(), settings, "{json}");
+    fn taking_a_setting_away_is_not_lost_between_the_command_line_and_the_daemon() {
+        let backend =
+            BackendKey { service: "web".parse().unwrap(), address: "192.0.2.21".parse().unwrap() };
+        for (check, affinity, slow_start, max_flows) in
+            [(None, None, None, None), (Some(None), Some(None), Some(None), Some(None))]
+        {
+            let settings =
+                ServiceSettings { check, affinity, slow_start, ..ServiceSettings::default() };
+            let name = backend.service.clone();
+            let settings = [
+                Change::SetService { name, settings },
+                Change::SetBackend {
+                    backend: backend.clone(),
+                    settings: BackendSettings { max_flows, ..BackendSettings::default() },
+                },
+            ];
+            for change in settings {
+                let json = serde_json::to_string(&change).unwrap();
+                assert_eq!(serde_json::from_str::<Change>(&json).unwrap(), change, "{json}");
+            }
         }
+    }
+
+    #[test]
+    fn a_change_of_an_older_client_means_what_it_meant() {
+        let backend =
+            BackendKey { service: "web".parse().unwrap(), address: "192.0.2.21".parse().unwrap() };
+        let key = r#"{"service":"web","address":"192.0.2.21"}"#;
+        let read = |kind: &str| {
+            let json = format!(r#"{{"{kind}":{{"backend":{key},"weight":5}}}}"#);
+            serde_json::from_str::<Change>(&json).unwrap()
+        };
+        let settings = BackendSettings { weight: Some(Weight(5)), ..BackendSettings::default() };
+        assert_eq!(read("set_backend"), Change::SetBackend { backend: backend.clone(), settings });
+        let added =
+            Change::AddBackend { backend, weight: Weight(5), backup: false, max_flows: None };
+        assert_eq!(read("add_backend"), added);
     }
 }

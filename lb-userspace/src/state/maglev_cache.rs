@@ -5,12 +5,13 @@ use std::{collections::BTreeMap, num::NonZeroUsize, sync::Arc, thread};
 use lb_common::backend::BackendId;
 
 use crate::{
-    maglev::{Member, build},
+    maglev::{Home, Member},
+    rotation::{Order, rotation},
     model::{ServiceName, TableSize},
 };
 
-/// A table as [`build`] makes it.
-type Table = Option<Arc<[BackendId]>>;
+/// A Maglev table and a rotation; none where no backend serves.
+type Table = (Option<Arc<[BackendId]>>, Option<Arc<[BackendId]>>);
 
 /// The tables of the last plan, by service. With it or without it a plan is the same.
 #[derive(Debug, Clone, Default)]
@@ -22,6 +23,7 @@ pub struct MaglevCache {
 struct Cached {
     size: TableSize,
     members: Vec<Member>,
+    order: Option<Order>,
     table: Table,
 }
 
@@ -30,6 +32,7 @@ pub(super) struct TableWish<'a> {
     pub(super) service: &'a ServiceName,
     pub(super) size: TableSize,
     pub(super) members: Vec<Member>,
+    pub(super) order: Option<Order>,
 }
 
 impl MaglevCache {
@@ -41,8 +44,8 @@ impl MaglevCache {
         self.tables = wishes
             .into_iter()
             .zip(&tables)
-            .map(|(TableWish { service, size, members }, table)| {
-                (service.clone(), Cached { size, members, table: table.clone() })
+            .map(|(TableWish { service, size, members, order }, table)| {
+                (service.clone(), Cached { size, members, order, table: table.clone() })
             })
             .collect();
         tables
@@ -50,7 +53,7 @@ impl MaglevCache {
 
     fn known(&self, wish: &TableWish<'_>) -> Option<Table> {
         let cached = self.tables.get(wish.service)?;
-        (cached.size == wish.size && cached.members == wish.members).then(|| cached.table.clone())
+        (cached.size == wish.size && cached.members == wish.members && cached.order == wish.order).then(|| cached.table.clone())
     }
 }
 
@@ -74,6 +77,6 @@ fn build_missing(wishes: &[TableWish<'_>], known: &mut [Option<Table>]) {
 
 fn build_all(wishes: &mut [(&TableWish<'_>, &mut Option<Table>)]) {
     for (wish, table) in wishes {
-        **table = Some(build(wish.size, &wish.members));
+        **table = Some((Home::new(wish.size, &wish.members).table(&wish.members), wish.order.and_then(|order| rotation(order, &wish.members))));
     }
 }

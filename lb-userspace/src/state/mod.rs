@@ -2,6 +2,7 @@
 
 mod change;
 mod difference;
+mod guard;
 mod idle;
 mod ids;
 mod maglev_cache;
@@ -10,10 +11,12 @@ mod observed;
 mod persist;
 mod plan;
 mod tables;
+mod warming;
 
-pub use change::{Change, Difference, Refusal, ServiceSettings};
+pub use change::{BackendSettings, Change, Difference, Refusal, ServiceSettings};
 pub use difference::differences;
 pub(crate) use difference::named;
+pub use guard::guard;
 pub use idle::idle_epochs;
 pub use ids::{IdLimits, Ids, IdsExhausted, Quarantine};
 pub use maglev_cache::MaglevCache;
@@ -21,6 +24,7 @@ pub use observed::{Health, NextHop, Observed};
 pub use persist::{HashSeed, State, StateError, hash_key, startup};
 pub use plan::{PlanSettings, TunnelSources, plan, service_key};
 pub use tables::{ServiceTable, Share, Tables, Tuning};
+pub use warming::Warming;
 
 use std::collections::BTreeMap;
 

@@ -2,9 +2,12 @@
 
 use std::{collections::BTreeMap, fmt::Display};
 
-use super::{Change, Desired, Difference, Refusal, ServiceSettings, differences};
+use super::{
+    BackendSettings, Change, Desired, Difference, Refusal, ServiceSettings,
+    difference::backend_differences, differences,
+};
 use crate::model::{
-    Admin, Backend, BackendAddress, BackendKey, Service, ServiceAddress, ServiceName, Weight,
+    Admin, Backend, BackendAddress, BackendKey, Service, ServiceAddress, ServiceName,
 };
 
 /// How many names a message lists before it only counts them.
@@ -22,10 +25,16 @@ impl Desired {
                 next.services.remove(&name);
                 next
             }
-            Change::AddBackend { backend, weight } => self.with_backend(&backend, weight)?,
-            Change::SetBackend { backend, weight } => {
-                self.with(&backend, |backend| backend.weight = weight)?
+            Change::AddBackend { backend, weight, backup, max_flows } => {
+                let new = Backend { weight, admin: Admin::default(), backup, max_flows };
+                self.with_backend(&backend, new)?
             }
+            Change::SetBackend { backend, settings } => self.with(&backend, |backend| {
+                let BackendSettings { weight, backup, max_flows } = settings;
+                backend.weight = weight.unwrap_or(backend.weight);
+                backend.backup = backup.unwrap_or(backend.backup);
+                backend.max_flows = max_flows.unwrap_or(backend.max_flows);
+            })?,
             Change::RemoveBackend { backend } => self.without_backend(&backend)?,
             Change::SetAdmin { backend, admin } => {
                 self.with(&backend, |backend| backend.admin = admin)?
@@ -86,32 +95,29 @@ impl Desired {
     ) -> Result<Self, Refusal> {
         self.service(name)?;
         let mut next = self.clone();
-        let ServiceSettings { scheduler, forward, table_size, check } = settings;
         if let Some(service) = next.services.get_mut(name) {
-            service.scheduler = scheduler.unwrap_or(service.scheduler);
-            service.forward = forward.unwrap_or(service.forward);
-            service.table_size = table_size.unwrap_or(service.table_size);
-            service.check = check.unwrap_or_else(|| service.check.take());
-            *service = completed(name, service)?;
+            *service = completed(name, &settings.applied(service.clone()))?;
         }
         Ok(next)
     }
 
-    fn with_backend(&self, key: &BackendKey, weight: Weight) -> Result<Self, Refusal> {
+    fn with_backend(&self, key: &BackendKey, new: Backend) -> Result<Self, Refusal> {
         let (service, address) = self.resolve(key)?;
-        if let Some(old) = service.backends.get(&address).filter(|old| old.weight != weight) {
-            let BackendKey { service, .. } = key;
-            return Err(Refusal::Invalid(format!(
-                "service \"{service}\": backend {address} exists with weight {}, not {weight}",
-                old.weight
-            )));
-        }
         let mut next = self.clone();
-        if let Some(service) = next.services.get_mut(&key.service) {
-            let new = Backend { weight, admin: Admin::default() };
-            service.backends.entry(address).or_insert(new);
+        let Some(old) = service.backends.get(&address) else {
+            if let Some(service) = next.services.get_mut(&key.service) {
+                service.backends.insert(address, new);
+            }
+            return Ok(next);
+        };
+        match backend_differences(*old, Backend { admin: old.admin, ..new }).as_slice() {
+            [] => Ok(next),
+            differences => Err(Refusal::Invalid(format!(
+                "service \"{}\": backend {address} exists and is another: {}",
+                key.service,
+                differences.join(", ")
+            ))),
         }
-        Ok(next)
     }
 
     fn without_backend(&self, key: &BackendKey) -> Result<Self, Refusal> {
@@ -177,6 +183,10 @@ fn completed(name: &ServiceName, service: &Service) -> Result<Service, Refusal> 
             .suits(&service.address)
             .map_err(|invalid| refuse(format!("check: {}: {}", invalid.field, invalid.why)))?;
     }
+    service
+        .policy
+        .suits(service.address.protocol)
+        .map_err(|invalid| refuse(format!("{}: {}", invalid.field, invalid.why)))?;
     let mut backends = BTreeMap::new();
     for (address, backend) in &service.backends {
         let complete = service

@@ -4,7 +4,8 @@ use std::{collections::BTreeMap, net::IpAddr};
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::BackendKey;
+use super::Desired;
+use crate::{maglev::Ramp, model::BackendKey};
 
 /// What health checks and netlink have reported.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -13,6 +14,18 @@ pub struct Observed {
     pub health: BTreeMap<BackendKey, Health>,
     /// The way to each backend's address; absent while it is not resolved.
     pub next_hops: BTreeMap<IpAddr, NextHop>,
+    /// How much of its share each backend takes that is warming up; all of it where nothing is said.
+    pub ramps: BTreeMap<BackendKey, Ramp>,
+}
+
+impl Observed {
+    /// True of a backend that is healthy, as far as its service has it checked, and can be reached.
+    pub fn can_serve(&self, desired: &Desired, key: &BackendKey) -> bool {
+        let service = desired.services.get(&key.service);
+        let is_checked = service.is_some_and(|service| service.check.is_some());
+        let is_healthy = !is_checked || self.health.get(key) == Some(&Health::Up);
+        is_healthy && self.next_hops.contains_key(&key.address.ip)
+    }
 }
 
 /// Whether a backend serves.

@@ -2,10 +2,10 @@
 
 use clap::{Args, builder::TypedValueParser};
 
-use super::Target;
+use super::{MAX_FLOWS, Target, max_flows};
 use crate::{
     cli::{console::Console, failure::Failure},
-    model::Weight,
+    model::{MaxFlows, Weight},
     state::Change,
 };
 
@@ -18,11 +18,17 @@ pub(crate) struct Add {
     #[arg(long, value_name = "N", default_value = "1",
           value_parser = clap::value_parser!(u16).map(Weight))]
     weight: Weight,
+    /// Let it serve only while fewer primaries than the service's min_primaries are healthy.
+    #[arg(long)]
+    backup: bool,
+    #[arg(help = MAX_FLOWS, long, value_name = "N", value_parser = max_flows())]
+    max_flows: Option<MaxFlows>,
 }
 
 impl Add {
     pub(crate) async fn run(self, console: &Console) -> Result<(), Failure> {
-        let Self { target, weight } = self;
-        console.change(Change::AddBackend { backend: target.into(), weight }).await
+        let Self { target, weight, backup, max_flows } = self;
+        let backend = target.into();
+        console.change(Change::AddBackend { backend, weight, backup, max_flows }).await
     }
 }

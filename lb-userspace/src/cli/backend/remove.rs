@@ -4,7 +4,7 @@ use clap::Args;
 
 use super::Target;
 use crate::{
-    cli::{console::Console, failure::Failure},
+    cli::{console::Console, failure::Failure, force::Force},
     state::Change,
 };
 
@@ -13,10 +13,13 @@ use crate::{
 pub(crate) struct Remove {
     #[command(flatten)]
     target: Target,
+    #[command(flatten)]
+    force: Force,
 }
 
 impl Remove {
     pub(crate) async fn run(self, console: &Console) -> Result<(), Failure> {
-        console.change(Change::RemoveBackend { backend: self.target.into() }).await
+        let Self { target, force } = self;
+        console.change(force.request(Change::RemoveBackend { backend: target.into() })).await
     }
 }

@@ -1,10 +1,8 @@
 //! `lb service add`.
 
-use std::collections::BTreeMap;
-
 use clap::Args;
 
-use super::settings::Settings;
+use super::{policy_args::blame, settings::Settings};
 use crate::{
     cli::{console::Console, failure::Failure},
     model::{Service, ServiceAddress, ServiceName},
@@ -33,18 +31,12 @@ impl Add {
     pub(crate) fn change(self) -> Result<Change, Failure> {
         let Self { name, address, settings } = self;
         let settings = settings.resolve()?;
-        let check = settings.check.flatten();
-        if let Some(check) = &check {
+        let service = settings.applied(Service::new(address));
+        if let Some(check) = &service.check {
             check.suits(&address).map_err(|error| Failure::Usage(format!("--check-{error}")))?;
         }
-        let service = Service {
-            address,
-            scheduler: settings.scheduler.unwrap_or_default(),
-            forward: settings.forward.unwrap_or_default(),
-            table_size: settings.table_size.unwrap_or_default(),
-            check,
-            backends: BTreeMap::new(),
-        };
+        let suits = service.policy.suits(address.protocol);
+        suits.map_err(|invalid| Failure::Usage(blame(&invalid)))?;
         Ok(Change::AddService { name, service })
     }
 }

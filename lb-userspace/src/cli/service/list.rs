@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use super::{describe_check, word};
+use super::describe_check;
 use crate::{
     api::ServiceView,
     cli::{
@@ -10,6 +10,7 @@ use crate::{
         failure::Failure,
         table::{Column, table},
     },
+    state::named,
 };
 
 /// List the services.
@@ -39,8 +40,8 @@ pub(crate) fn services(services: &[ServiceView]) -> String {
             vec![
                 service.name.to_string(),
                 service.address.to_string(),
-                word(&service.scheduler),
-                word(&service.forward),
+                named(&service.policy.scheduler),
+                named(&service.forward),
                 format!("{}/{}", service.healthy, service.total),
                 service.check.as_ref().map_or_else(|| "-".to_owned(), describe_check),
             ]

@@ -1,13 +1,15 @@
 //! `lb service`.
 
 mod add;
+mod fields;
 mod list;
+mod policy_args;
 mod remove;
 mod set;
 mod settings;
 mod show;
 
-use clap::{Subcommand, ValueEnum};
+use clap::Subcommand;
 
 use super::{console::Console, failure::Failure};
 
@@ -21,6 +23,9 @@ Examples:
   lb service add dns udp:203.0.113.10:53 --check tcp --check-interval 500ms --check-timeout 200ms
   lb service set web --check http --check-port 8080 --rise 2 --fall 3
   lb service set web --no-check
+  lb service set web --scheduler wlc --slow-start 1m --min-healthy 2
+  lb service set web --affinity prefix4=24,prefix6=56,timeout=10m --idle established=30m
+  lb service set web --no-affinity --idle default --force
   lb service remove web
   lb service list
   lb service show web";
@@ -30,9 +35,9 @@ Examples:
 #[command(after_help = EXAMPLES)]
 pub(crate) enum Service {
     /// Add a service; nothing when the same is there.
-    Add(add::Add),
+    Add(Box<add::Add>),
     /// Change settings of a service; what is not named stays.
-    Set(set::Set),
+    Set(Box<set::Set>),
     /// Remove a service and its backends; nothing when it is not there.
     Remove(remove::Remove),
     /// List the services.
@@ -51,9 +56,4 @@ impl Service {
             Self::Show(show) => show.run(console).await,
         }
     }
-}
-
-/// The word that flags and config files use for a setting.
-fn word(setting: &impl ValueEnum) -> String {
-    setting.to_possible_value().map_or_else(String::new, |value| value.get_name().to_owned())
 }

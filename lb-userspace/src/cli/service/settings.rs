@@ -2,6 +2,7 @@
 
 use clap::{Args, builder::TypedValueParser};
 
+use super::policy_args::PolicyArgs;
 use crate::{
     cli::{check_args::CheckArgs, failure::Failure},
     model::{Forward, Scheduler, TableSize},
@@ -22,12 +23,17 @@ pub(crate) struct Settings {
           value_parser = clap::value_parser!(u32).try_map(TableSize::try_from))]
     table_size: Option<TableSize>,
     #[command(flatten)]
+    policy: PolicyArgs,
+    #[command(flatten)]
     check: CheckArgs,
 }
 
 impl Settings {
     pub(crate) fn resolve(self) -> Result<ServiceSettings, Failure> {
-        let Self { scheduler, forward, table_size, check } = self;
-        Ok(ServiceSettings { scheduler, forward, table_size, check: check.check()?.map(Some) })
+        let Self { scheduler, forward, table_size, policy, check } = self;
+        let check = check.check()?.map(Some);
+        let settings =
+            ServiceSettings { scheduler, forward, table_size, check, ..ServiceSettings::default() };
+        Ok(policy.applied(settings))
     }
 }

@@ -3,11 +3,11 @@
 use clap::Args;
 use humantime::format_duration;
 
-use super::word;
 use crate::{
     api::ServiceView,
     cli::{backend::backends, console::Console, failure::Failure},
-    model::{Check, HttpCheck, Probe, ServiceName},
+    model::{Affinity, Check, HttpCheck, Idle, Probe, ServiceName},
+    state::named,
 };
 
 /// Show one service and its backends.
@@ -24,17 +24,43 @@ impl Show {
 }
 
 fn service(service: &ServiceView) -> String {
+    let policy = &service.policy;
     let lines = [
         ("name", service.name.to_string()),
         ("address", service.address.to_string()),
-        ("scheduler", word(&service.scheduler)),
-        ("forward", word(&service.forward)),
+        ("scheduler", named(&policy.scheduler)),
+        ("hash", named(&policy.hash())),
         ("table size", service.table_size.slots().to_string()),
-        ("check", service.check.as_ref().map_or_else(|| "none".to_owned(), check)),
+        ("forward", named(&service.forward)),
+        ("check", or_none(service.check.as_ref().map(check))),
+        ("affinity", or_none(policy.affinity.map(affinity))),
+        ("idle", idle(policy.idle)),
+        ("on failure", named(&policy.on_failure)),
+        ("on drain", named(&policy.on_drain(service.address.protocol))),
+        ("slow start", or_none(policy.slow_start.map(|time| time.to_string()))),
+        ("min primaries", policy.min_primaries.to_string()),
+        ("panic threshold", format!("{}%", policy.panic_threshold.get())),
+        ("min healthy", policy.min_healthy.to_string()),
         ("healthy", format!("{} of {}", service.healthy, service.total)),
     ];
-    let lines = lines.map(|(field, value)| format!("{field:<12}{value}"));
+    let lines = lines.map(|(field, value)| format!("{field:<17}{value}"));
     format!("{}\n\n{}", lines.join("\n"), backends([service]))
+}
+
+fn or_none(described: Option<String>) -> String {
+    described.unwrap_or_else(|| "none".to_owned())
+}
+
+fn affinity(affinity: Affinity) -> String {
+    let Affinity { prefix4, prefix6, timeout } = affinity;
+    format!("address/{prefix4} or address/{prefix6}, for {timeout} after the last new flow")
+}
+
+fn idle(idle: Idle) -> String {
+    let stated = idle.named().into_iter();
+    let words: Vec<_> =
+        stated.filter_map(|(name, time)| Some(format!("{name} {}", time?))).collect();
+    words.join(", ")
 }
 
 /// A check in one line.
@@ -60,4 +86,38 @@ fn http(check: &HttpCheck) -> Vec<String> {
         words.push(format!("expects {}", expect.join(",")));
     }
     words
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::status::tests::web;
+
+    #[test]
+    fn a_service_is_shown_with_every_setting_defaults_included() {
+        let mut web = web();
+        web.policy.affinity = Some(Affinity { prefix4: 24, ..Affinity::default() });
+        web.policy = web.policy.stated(web.address.protocol);
+        let shown = service(&web);
+        let (settings, backends) = shown.split_once("\n\n").unwrap();
+        let expected = "\
+name             web
+address          tcp:203.0.113.10:443
+scheduler        maglev
+hash             5tuple
+table size       1024
+forward          ipip
+check            tcp every 2s timeout 1s rise 2 fall 3
+affinity         address/24 or address/128, for 10m after the last new flow
+idle             syn 1m, established 2h, closing 2m
+on failure       move
+on drain         keep
+slow start       none
+min primaries    1
+panic threshold  0%
+min healthy      0
+healthy          2 of 3";
+        assert_eq!(settings, expected);
+        assert!(backends.starts_with("SERVICE "));
+    }
 }

@@ -63,13 +63,14 @@ impl StatsCommand {
     }
 }
 
-const SERVICE_COLUMNS: [Column; 6] = [
+const SERVICE_COLUMNS: [Column; 7] = [
     Column::Left("SERVICE"),
     Column::Left("BACKEND"),
     Column::Right("PACKETS"),
     Column::Right("BYTES"),
     Column::Right("NEW FLOWS"),
     Column::Right("UNTRACKED"),
+    Column::Right("EVICTED"),
 ];
 
 const VERDICT_COLUMNS: [Column; 5] = [
@@ -99,8 +100,8 @@ fn totals(stats: &Stats) -> String {
 /// A row of exact figures; a service's own row names no backend.
 fn traffic(service: &str, backend: &str, traffic: Traffic) -> Vec<String> {
     let backend = if backend.is_empty() { "all" } else { backend };
-    let Traffic { packets, bytes, new_flows, untracked, evicted: _ } = traffic;
-    let figures = [packets, bytes, new_flows, untracked].map(|figure| figure.to_string());
+    let Traffic { packets, bytes, new_flows, untracked, evicted } = traffic;
+    let figures = [packets, bytes, new_flows, untracked, evicted].map(|figure| figure.to_string());
     [service.to_owned(), backend.to_owned()].into_iter().chain(figures).collect()
 }
 
@@ -121,10 +122,10 @@ mod tests {
     #[test]
     fn totals_are_exact_and_lean_right() {
         let expected = "\
-SERVICE  BACKEND         PACKETS      BYTES  NEW FLOWS  UNTRACKED
-web      all             1234567  987654321        300          1
-web      192.0.2.21:443  1000000  900000000        200          1
-web      192.0.2.22:443   234567   87654321        100          0
+SERVICE  BACKEND         PACKETS      BYTES  NEW FLOWS  UNTRACKED  EVICTED
+web      all             1234567  987654321        300          1       17
+web      192.0.2.21:443  1000000  900000000        200          1        0
+web      192.0.2.22:443   234567   87654321        100          0       17
 
 VERDICT      ACTION    PACKETS      BYTES  REASON
 transmitted  transmit  1234567  987654321  Sent to a backend, out of the interface it came in by.

@@ -36,6 +36,7 @@ struct TrafficRate {
     bytes: f64,
     new_flows: f64,
     untracked: f64,
+    evicted: f64,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -76,6 +77,7 @@ impl Span {
             bytes: self.rate(earlier.bytes, later.bytes),
             new_flows: self.rate(earlier.new_flows, later.new_flows),
             untracked: self.rate(earlier.untracked, later.untracked),
+            evicted: self.rate(earlier.evicted, later.evicted),
         }
     }
 
@@ -119,13 +121,14 @@ impl Rates {
     }
 }
 
-const SERVICE_COLUMNS: [Column; 6] = [
+const SERVICE_COLUMNS: [Column; 7] = [
     Column::Left("SERVICE"),
     Column::Left("BACKEND"),
     Column::Right("PACKETS/S"),
     Column::Right("BYTES/S"),
     Column::Right("NEW FLOWS/S"),
     Column::Right("UNTRACKED/S"),
+    Column::Right("EVICTED/S"),
 ];
 
 const VERDICT_COLUMNS: [Column; 3] =
@@ -147,7 +150,7 @@ pub(crate) fn text(rates: &Rates) -> String {
 }
 
 fn row(service: &str, backend: String, rate: TrafficRate) -> Vec<String> {
-    let figures = [rate.packets, rate.bytes, rate.new_flows, rate.untracked];
+    let figures = [rate.packets, rate.bytes, rate.new_flows, rate.untracked, rate.evicted];
     [service.to_owned(), backend].into_iter().chain(figures.map(short)).collect()
 }
 
@@ -182,13 +185,13 @@ mod tests {
 
     /// A service with a backend of these figures and another of fixed ones.
     pub(crate) fn sample(packets: u64, new_flows: u64) -> Stats {
-        let backend = |address: &str, packets, bytes, new_flows, untracked| BackendStats {
-            address: address.parse().unwrap(),
-            traffic: Traffic { packets, bytes, new_flows, untracked },
+        let backend = |address: &str, [packets, bytes, new_flows, untracked, evicted]: [u64; 5]| {
+            let traffic = Traffic { packets, bytes, new_flows, untracked, evicted };
+            BackendStats { address: address.parse().unwrap(), traffic }
         };
         let backends = vec![
-            backend("192.0.2.21:443", packets, 900 * packets, new_flows, 1),
-            backend("192.0.2.22:443", 234_567, 87_654_321, 100, 0),
+            backend("192.0.2.21:443", [packets, 900 * packets, new_flows, 1, 0]),
+            backend("192.0.2.22:443", [234_567, 87_654_321, 100, 0, 17]),
         ];
         let traffic: Traffic = backends.iter().map(|one| one.traffic).sum();
         let counters = VerdictCounters { packets: traffic.packets, bytes: traffic.bytes };
@@ -211,10 +214,10 @@ mod tests {
     fn rates_are_what_grew_over_the_time_that_passed() {
         let later = Stats { taken_ns: 2_000_000_000, ..sample(1_005_000, 200) };
         let expected = "\
-SERVICE  BACKEND         PACKETS/S  BYTES/S  NEW FLOWS/S  UNTRACKED/S
-web      all                 2.50k    2.25M            0            0
-web      192.0.2.21:443      2.50k    2.25M            0            0
-web      192.0.2.22:443          0        0            0            0
+SERVICE  BACKEND         PACKETS/S  BYTES/S  NEW FLOWS/S  UNTRACKED/S  EVICTED/S
+web      all                 2.50k    2.25M            0            0          0
+web      192.0.2.21:443      2.50k    2.25M            0            0          0
+web      192.0.2.22:443          0        0            0            0          0
 
 VERDICT      PACKETS/S  BYTES/S
 transmitted      2.50k    2.25M

@@ -1,9 +1,15 @@
-use proptest::{prelude::*, sample::select};
+use std::{num::NonZeroU16, time::Duration};
+
+use clap::ValueEnum as _;
+use proptest::{option::of, prelude::*, sample::select};
 
 use super::*;
 use crate::{
     config::Config,
-    model::{Check, Probe, Scheduler, TableSize, Timing},
+    model::{
+        Affinity, Check, HashFields, Idle, IdleTime, MaxFlows, OnDrain, OnFailure, Percent, Period,
+        Probe, Scheduler, TableSize, Timing, Weight,
+    },
 };
 
 const FILE: &str = r#"
@@ -33,7 +39,13 @@ fn key(service: &str, address: &str) -> BackendKey {
 }
 
 fn weigh(service: &str, address: &str, weight: u16) -> Change {
-    Change::SetBackend { backend: key(service, address), weight: Weight(weight) }
+    let settings = BackendSettings { weight: Some(Weight(weight)), ..BackendSettings::default() };
+    Change::SetBackend { backend: key(service, address), settings }
+}
+
+fn add_backend(address: &str, weight: u16, backup: bool) -> Change {
+    let backend = key("web", address);
+    Change::AddBackend { backend, weight: Weight(weight), backup, max_flows: None }
 }
 
 fn admin(address: &str, admin: Admin) -> Change {
@@ -118,8 +130,8 @@ fn a_contradiction_is_refused_whole() {
             "service \"web\": backend 192.0.2.21:80: address: port 80 is not the service's port 443, and ipip cannot translate ports",
         ),
         (
-            Change::AddBackend { backend: key("web", "192.0.2.21"), weight: Weight(9) },
-            "service \"web\": backend 192.0.2.21:443 exists with weight 1, not 9",
+            add_backend("192.0.2.21", 9, true),
+            "service \"web\": backend 192.0.2.21:443 exists and is another: weight 1 -> 9, primary -> backup",
         ),
         (
             add("web", &moved),
@@ -184,8 +196,79 @@ fn a_setting_that_is_not_named_stays() {
         table_size: Some(TableSize::try_from(1024).unwrap()),
         ..ServiceSettings::default()
     };
-    let change = Change::SetService { name: name("web"), settings };
-    assert_eq!(made(&desired(FILE), change), ["web table_size 65536 -> 1024"]);
+    assert_eq!(made(&desired(FILE), set("web", settings)), ["web table_size 65536 -> 1024"]);
+}
+
+fn set(service: &str, settings: ServiceSettings) -> Change {
+    Change::SetService { name: name(service), settings }
+}
+
+#[test]
+fn every_setting_that_changes_is_told_with_what_it_was() {
+    let idle = Idle { syn: Some(seconds(30)), ..Idle::default() };
+    let settings = ServiceSettings {
+        scheduler: Some(Scheduler::Wlc),
+        hash: Some(HashFields::SourcePortFree),
+        affinity: Some(Some(Affinity { prefix4: 24, ..Affinity::default() })),
+        idle: Some(idle),
+        on_failure: Some(OnFailure::Reset),
+        on_drain: Some(OnDrain::Move),
+        min_healthy: Some(2),
+        slow_start: Some(Some(seconds(60))),
+        min_primaries: NonZeroU16::new(3),
+        panic_threshold: Some(Percent::try_from(50).unwrap()),
+        ..ServiceSettings::default()
+    };
+    let expected = [
+        "web scheduler maglev -> wlc",
+        "web hash default -> source-port-free",
+        "web affinity none -> address prefix4 24 prefix6 128 timeout 10m",
+        "web idle.syn default -> 30s",
+        "web on_failure move -> reset",
+        "web on_drain default -> move",
+        "web min_healthy 0 -> 2",
+        "web slow_start none -> 1m",
+        "web min_primaries 1 -> 3",
+        "web panic_threshold 0% -> 50%",
+    ];
+    assert_eq!(made(&desired(FILE), set("web", settings)), expected);
+    let settings =
+        BackendSettings { weight: None, backup: Some(true), max_flows: Some(MaxFlows::new(9)) };
+    let backend = key("web", "192.0.2.21");
+    let expected =
+        ["web 192.0.2.21:443 primary -> backup", "web 192.0.2.21:443 max_flows none -> 9"];
+    assert_eq!(made(&desired(FILE), Change::SetBackend { backend, settings }), expected);
+}
+
+#[test]
+fn settings_that_do_not_go_together_are_refused_when_the_second_one_comes() {
+    let none = ServiceSettings::default;
+    let hash = ServiceSettings { hash: Some(HashFields::FiveTuple), ..none() };
+    let (hashed, _) = desired(FILE).apply(set("web", hash)).unwrap();
+    let udp = Idle { udp: Some(seconds(30)), ..Idle::default() };
+    for (service, settings, expected) in [
+        (
+            "web",
+            ServiceSettings { scheduler: Some(Scheduler::Sh), ..none() },
+            "service \"web\": hash: \"5tuple\" is not for scheduler \"sh\", which looks at the source alone: \"source\", or no hash",
+        ),
+        (
+            "dns",
+            ServiceSettings { on_failure: Some(OnFailure::Reset), ..none() },
+            "service \"dns\": on_failure: \"reset\" is not for a UDP service, as it is a TCP RST: \"move\" or \"keep\"",
+        ),
+        (
+            "web",
+            ServiceSettings { idle: Some(udp), ..none() },
+            "service \"web\": idle.udp: is not for a TCP service: it has syn, established and closing",
+        ),
+    ] {
+        let refused = refused(&hashed, set(service, settings));
+        assert_eq!(refused, Refusal::Invalid(expected.to_owned()));
+    }
+    let source = HashFields::Source;
+    let both = ServiceSettings { scheduler: Some(Scheduler::Sh), hash: Some(source), ..none() };
+    assert!(hashed.apply(set("web", both)).is_ok());
 }
 
 #[test]
@@ -193,6 +276,54 @@ fn a_service_that_is_removed_takes_its_backends_along() {
     let change = Change::RemoveService { name: name("web") };
     let expected = ["web removed", "web 192.0.2.21:443 removed", "web 192.0.2.22:443 removed"];
     assert_eq!(made(&desired(FILE), change), expected);
+}
+
+prop_compose! {
+    /// Every setting there is, each as often left alone as not; not all of them go together.
+    fn settings()(
+        scheduler in of(select(Scheduler::value_variants())),
+        table_size in of((5..9u32).prop_map(|log2| TableSize::try_from(1 << log2).unwrap())),
+        check in of(Just(None)),
+        hash in of(select(HashFields::value_variants())),
+        affinity in of(of((1..=32u8, 1..=128u8, time()).prop_map(|(prefix4, prefix6, timeout)| {
+            Affinity { prefix4, prefix6, timeout }
+        }))),
+        idle in of([of(time()), of(time()), of(time()), of(time())].prop_map(
+            |[syn, established, closing, udp]| Idle { syn, established, closing, udp },
+        )),
+        on_failure in of(select(OnFailure::value_variants())),
+        on_drain in of(select(OnDrain::value_variants())),
+        numbers in (of(0..3u16), of(of((1..9u64).prop_map(seconds))), of(1..3u16), of(0..=100u8)),
+    ) -> ServiceSettings {
+        let (min_healthy, slow_start, min_primaries, panic_threshold) = numbers;
+        ServiceSettings {
+            scheduler,
+            forward: None,
+            table_size,
+            check,
+            hash,
+            affinity,
+            idle,
+            on_failure,
+            on_drain,
+            min_healthy,
+            slow_start,
+            min_primaries: min_primaries.and_then(NonZeroU16::new),
+            panic_threshold: panic_threshold.map(|percent| Percent::try_from(percent).unwrap()),
+        }
+    }
+}
+
+fn time() -> impl Strategy<Value = IdleTime> {
+    (10..20u64).prop_map(seconds)
+}
+
+fn seconds<const LEAST: u64, const MOST: u64>(seconds: u64) -> Period<LEAST, MOST> {
+    Duration::from_secs(seconds).try_into().unwrap()
+}
+
+fn max_flows() -> impl Strategy<Value = Option<MaxFlows>> {
+    (0..3u32).prop_map(MaxFlows::new)
 }
 
 fn change() -> impl Strategy<Value = Change> {
@@ -205,24 +336,23 @@ fn change() -> impl Strategy<Value = Change> {
             })
     };
     let weight = || (0..4u16).prop_map(Weight);
-    let empty = Service {
-        address: "tcp:203.0.113.9:80".parse().unwrap(),
-        scheduler: Scheduler::Maglev,
-        forward: crate::model::Forward::Ipip,
-        table_size: TableSize::default(),
-        check: None,
-        backends: BTreeMap::new(),
-    };
+    let empty = Service::new("tcp:203.0.113.9:80".parse().unwrap());
     prop_oneof![
         Just(Change::Apply(desired(FILE))),
         names().prop_map(move |name| Change::AddService { name, service: empty.clone() }),
         names().prop_map(|name| Change::RemoveService { name }),
-        names().prop_map(|name| {
-            let settings = ServiceSettings { check: Some(None), ..ServiceSettings::default() };
-            Change::SetService { name, settings }
-        }),
-        (backend(), weight()).prop_map(|(backend, weight)| Change::AddBackend { backend, weight }),
-        (backend(), weight()).prop_map(|(backend, weight)| Change::SetBackend { backend, weight }),
+        (names(), settings()).prop_map(|(name, settings)| Change::SetService { name, settings }),
+        (backend(), weight(), any::<bool>(), max_flows()).prop_map(
+            |(backend, weight, backup, max_flows)| {
+                Change::AddBackend { backend, weight, backup, max_flows }
+            }
+        ),
+        (backend(), of(weight()), of(any::<bool>()), of(max_flows())).prop_map(
+            |(backend, weight, backup, max_flows)| {
+                let settings = BackendSettings { weight, backup, max_flows };
+                Change::SetBackend { backend, settings }
+            }
+        ),
         backend().prop_map(|backend| Change::RemoveBackend { backend }),
         (backend(), select(vec![Admin::Enabled, Admin::Draining, Admin::Disabled]))
             .prop_map(|(backend, admin)| Change::SetAdmin { backend, admin }),

@@ -1,3 +1,5 @@
+use serde_json::json;
+
 use super::*;
 use crate::{
     config::Config,
@@ -62,6 +64,30 @@ fn a_state_file_that_cannot_be_used_says_what_to_do() {
         assert!(error.contains("without the changes made by command"), "{error}");
         assert!(!error.contains('\n'), "{error}");
     }
+}
+
+#[test]
+fn the_state_file_of_an_lb_that_knew_fewer_settings_is_read() {
+    let mut state = state();
+    let json = serde_json::to_value(&state).unwrap();
+    let backends = json!({ "192.0.2.21:443": { "weight": 1, "admin": "draining" } });
+    let mut old = json.clone();
+    for part in ["desired", "file"] {
+        old[part]["services"]["web"] = json!({
+            "address": "tcp:203.0.113.10:443",
+            "scheduler": "maglev",
+            "forward": "ipip",
+            "table_size": 65536,
+            "check": json[part]["services"]["web"]["check"],
+            "backends": backends,
+        });
+    }
+    old["version"] = json!(1);
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("state.json");
+    fs::write(&path, old.to_string()).unwrap();
+    state.file = drained(&state.file);
+    assert_eq!(State::load(&path).unwrap(), Some(state));
 }
 
 #[test]

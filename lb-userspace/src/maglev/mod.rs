@@ -1,0 +1,72 @@
+//! Builds Maglev tables that move as little as can be.
+//!
+//! The tables follow Eisenbud et al., "Maglev: A Fast and Reliable Software Network Load Balancer"
+//! (NSDI 2016): every member walks the slots in an order of its own and takes the free ones it
+//! meets, turn by turn. Four things differ:
+//!
+//! - The size is a power of two, and every step is odd, so that a walk still meets every slot.
+//! - The shares are exact: a member takes a quota of slots, and its turns are spread over the whole
+//!   build in proportion.
+//! - A walk is derived from the member's *address* alone. Its number in the maps plays no part, so
+//!   balancers with the same members agree on the address behind every slot.
+//! - A member that fails does not have everything built anew. The [`Home`] table is that of all
+//!   primaries, whether they serve or not; only the slots of those that do not are given away, to
+//!   come home when they do.
+//!
+//! What a table is made of: the home table; then the slots of members that take no new flows go to
+//! those that do; then those that are warming up leave most of their slots to those that are not.
+//! It depends on the members as they are, not on how they came to be so.
+//!
+//! - A slot whose home owner is at its full ramp keeps it, whatever becomes of the others.
+//! - A slot belongs to a member that takes new flows.
+
+mod fill;
+mod home;
+mod quotas;
+mod turns;
+mod walk;
+
+use lb_common::backend::BackendId;
+
+pub use self::home::Home;
+use crate::model::{BackendAddress, Weight};
+
+/// A backend of a service.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Member {
+    /// What its slots hold; never 0.
+    pub id: BackendId,
+    /// Where its walk comes from; no two members of a table share one.
+    pub address: BackendAddress,
+    /// Its share of the slots; with 0 it is no member.
+    pub weight: Weight,
+    /// How much of its share it takes at present.
+    pub ramp: Ramp,
+    /// Whether it has slots of its own. A backup has none: it gets what primaries leave, if its
+    /// ramp is above 0.
+    pub is_primary: bool,
+}
+
+/// How much of its share of new flows a backend takes, in sixteenths.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Ramp(u8);
+
+impl Ramp {
+    /// Steps from nothing to the whole share.
+    pub const STEPS: u8 = 16;
+    /// No new flows: it is down, draining or disabled, or the way to it is not known.
+    pub const NONE: Self = Self(0);
+    /// Its whole share.
+    pub const FULL: Self = Self(Self::STEPS);
+
+    /// So many sixteenths; all that is more is the whole.
+    pub const fn of(steps: u8) -> Self {
+        if steps < Self::STEPS { Self(steps) } else { Self::FULL }
+    }
+
+    /// How many sixteenths.
+    pub const fn steps(self) -> u8 {
+        self.0
+    }
+}
+
