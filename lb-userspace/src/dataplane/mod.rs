@@ -48,7 +48,7 @@ pub use error::DataplaneError;
 pub use interface::XdpMode;
 pub use layout::Full;
 pub use open::{Adopted, DataplaneConfig};
-pub use run::Outcome;
+pub use run::{Ingress, Outcome};
 
 use crate::state::Tables;
 
