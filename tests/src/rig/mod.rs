@@ -10,6 +10,7 @@
     reason = "a rig that panics has failed a test, with a sentence"
 )]
 
+pub mod decap;
 pub mod header;
 mod kernel;
 mod maps;

@@ -13,5 +13,6 @@ mod options;
 mod passing;
 mod redirect;
 mod tags;
+mod tunnels;
 mod verdicts;
 mod world;
