@@ -91,10 +91,9 @@ fn open<F: Frame>(frame: &mut F, allows: impl FnOnce(&Address) -> bool) -> Resul
     if payload.fragment || end > frame.length() as u32 {
         return Err(Outcome::Malformed);
     }
-    let congested = outer.traffic_class & ECN == CONGESTED;
     match inner {
-        EtherType::Ipv4 => check_v4(frame, payload.offset, length, congested)?,
-        _ => check_v6(frame, payload.offset, length, congested)?,
+        EtherType::Ipv4 => check_v4(frame, payload.offset, length, outer.traffic_class)?,
+        _ => check_v6(frame, payload.offset, length, outer.traffic_class)?,
     }
     let link = Link { ether_type: inner as u16, ..outer.link };
     let macs: [u8; 12] = frame.read(0).ok_or(Outcome::Malformed)?;
@@ -104,16 +103,22 @@ fn open<F: Frame>(frame: &mut F, allows: impl FnOnce(&Address) -> bool) -> Resul
 
 /// The two bits of explicit congestion notification (RFC 3168).
 const ECN: u8 = 3;
+/// "Not ECN-capable transport".
+const NOT_CAPABLE: u8 = 0;
+/// "ECN-capable transport", the two words for it.
+const CAPABLE_1: u8 = 1;
+const CAPABLE_0: u8 = 2;
 /// "Congestion experienced".
 const CONGESTED: u8 = 3;
 
-/// Checks the inner header against the bytes it has, and hands the mark of congestion down to it.
+/// Checks the inner header against the bytes it has, and hands down to it what the outer one's
+/// traffic class says of congestion.
 #[inline(always)]
 fn check_v4<F: Frame>(
     frame: &mut F,
     offset: usize,
     length: u32,
-    congested: bool,
+    outer_class: u8,
 ) -> Result<(), Outcome> {
     let mut header: Ipv4Hdr = frame.read(offset).ok_or(Outcome::Malformed)?;
     let total = u32::from(u16::from_be_bytes(header.tot_len));
@@ -121,9 +126,9 @@ fn check_v4<F: Frame>(
     if header.vihl >> 4 != 4 || own < Ipv4Hdr::LEN as u32 || own > total || total > length {
         return Err(Outcome::Malformed);
     }
-    // A mark that is there already is left alone: its update could write the checksum's other zero.
-    if congested && header.tos & ECN != CONGESTED {
-        let tos = mark(header.tos)?;
+    let tos = handed_down(header.tos, outer_class)?;
+    // What stays is left alone: its update could write the checksum's other zero.
+    if tos != header.tos {
         header.check =
             checksum::update(header.check, [header.vihl, header.tos], [header.vihl, tos]);
         header.tos = tos;
@@ -138,21 +143,30 @@ fn check_v6<F: Frame>(
     frame: &mut F,
     offset: usize,
     length: u32,
-    congested: bool,
+    outer_class: u8,
 ) -> Result<(), Outcome> {
     let mut header: Ipv6Hdr = frame.read(offset).ok_or(Outcome::Malformed)?;
     let total = Ipv6Hdr::LEN as u32 + u32::from(u16::from_be_bytes(header.payload_len));
     if header.vcf[0] >> 4 != 6 || total > length {
         return Err(Outcome::Malformed);
     }
-    if congested && header.vcf[1] >> 4 & ECN != CONGESTED {
-        header.vcf[1] = mark(header.vcf[1] >> 4)? << 4 | header.vcf[1] & 0xf;
+    // ECN and the two bits of DSCP above it.
+    let low = header.vcf[1] >> 4;
+    let handed_down = handed_down(low, outer_class)?;
+    if handed_down != low {
+        header.vcf[1] = handed_down << 4 | header.vcf[1] & 0xf;
         frame.write(offset, header).ok_or(Outcome::Malformed)?;
     }
     Ok(())
 }
 
+/// The inner header's class on its way out of the tunnel (RFC 6040, section 4.2).
 #[inline(always)]
-const fn mark(class: u8) -> Result<u8, Outcome> {
-    if class & ECN == 0 { Err(Outcome::CongestionUnknown) } else { Ok(class | CONGESTED) }
+const fn handed_down(inner: u8, outer: u8) -> Result<u8, Outcome> {
+    match (inner & ECN, outer & ECN) {
+        (NOT_CAPABLE, CONGESTED) => Err(Outcome::CongestionUnknown),
+        (_, CONGESTED) => Ok(inner | CONGESTED),
+        (CAPABLE_0, CAPABLE_1) => Ok(inner ^ ECN),
+        _ => Ok(inner),
+    }
 }

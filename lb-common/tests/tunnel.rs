@@ -158,7 +158,14 @@ fn a_tunnel_of_an_unlisted_balancer_is_refused() {
 
 #[test]
 fn congestion_on_the_way_reaches_the_client_s_packet() {
-    for (inner, expected) in [(1, Some(3)), (2, Some(3)), (3, Some(3)), (0, None)] {
+    // RFC 6040, section 4.2: the rows are what is inside, the columns what the tunnel says.
+    let expected = [
+        [Some(0), Some(0), Some(0), None],
+        [Some(1), Some(1), Some(1), Some(3)],
+        [Some(2), Some(1), Some(2), Some(3)],
+        [Some(3), Some(3), Some(3), Some(3)],
+    ];
+    for (inner, outer) in (0..4u8).flat_map(|inner| (0..4u8).map(move |outer| (inner, outer))) {
         let mut packet = vec![0; 40];
         packet[1] = inner;
         packet[10..12].copy_from_slice(&[0, 0]);
@@ -169,11 +176,11 @@ fn congestion_on_the_way_reaches_the_client_s_packet() {
         let mut frame = Buffer::new(&mut bytes, HEADROOM);
         let packet = Packet::parse(&frame).unwrap();
         ipip::encapsulate(&mut frame, &packet, &backend(false, false), packet.link.tags).unwrap();
-        frame.write(15, 3u8).unwrap();
-        match expected {
+        frame.write(15, outer).unwrap();
+        match expected[usize::from(inner)][usize::from(outer)] {
             Some(ecn) => {
                 assert_eq!(decap::unwrap(&mut frame, |_| true), Outcome::Decapsulated);
-                assert_eq!(frame.frame()[15], ecn);
+                assert_eq!(frame.frame()[15], ecn, "{inner} in {outer}");
                 assert_eq!(checksum::sum(&frame.frame()[14..34]), 0xffff);
             }
             None => {

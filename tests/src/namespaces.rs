@@ -88,7 +88,7 @@ fn own_file_systems() -> Result<()> {
 }
 
 /// A thread that has changed its namespaces must never run anything else.
-fn on_own_thread<T: Send>(work: impl FnOnce() -> Result<T> + Send) -> Result<T> {
+pub(crate) fn on_own_thread<T: Send>(work: impl FnOnce() -> Result<T> + Send) -> Result<T> {
     thread::scope(|scope| scope.spawn(work).join())
         .unwrap_or_else(|panic| panic::resume_unwind(panic))
 }

@@ -1,5 +1,7 @@
 //! The backends' side: a program that strips the outer header of packets from listed balancers.
 
+mod unattached;
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     net::IpAddr,
@@ -24,6 +26,8 @@ use super::{
     pin::{self, Pins},
 };
 use crate::config::Mode;
+
+pub use unattached::Unattached;
 
 static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/decap.o"));
 const PROGRAM: &str = "decap";

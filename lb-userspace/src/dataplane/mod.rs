@@ -54,7 +54,7 @@ pub use error::DataplaneError;
 pub use interface::XdpMode;
 pub use layout::Full;
 pub use open::{Adopted, DataplaneConfig};
-pub use run::Outcome;
+pub use run::{Ingress, Outcome};
 
 use self::memory::Words;
 use crate::state::Tables;

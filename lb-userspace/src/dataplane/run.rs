@@ -1,6 +1,6 @@
-//! Running one packet through the program, without a network.
+//! Running one packet through a program, without a network.
 
-use aya::programs::{TestRun as _, TestRunOptions};
+use aya::programs::{TestRun as _, TestRunOptions, Xdp};
 
 use super::{Dataplane, DataplaneError, load, open::PROGRAM};
 
@@ -13,32 +13,53 @@ pub struct Outcome {
     pub frame: Vec<u8>,
 }
 
+/// Where a packet comes in, and with what in front of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Ingress {
+    /// Index of the interface; loopback for none.
+    pub interface: Option<u32>,
+    /// Bytes of metadata that the driver has put in front of the frame, where an outer header would
+    /// go: a multiple of 4, up to 32, and from Linux 6.8 on up to 216.
+    pub metadata: u32,
+}
+
 /// More than any outer header adds.
 const ROOM: usize = 256;
 
 impl Dataplane {
-    /// Runs a frame of at least 14 bytes through the program as if it came in by the interface
-    /// with this index, or by loopback. Counters and flows change as by a real packet.
+    /// Runs a frame of at least 14 bytes through the program. Counters and flows change as by a
+    /// real packet.
     pub fn run_packet(
         &mut self,
-        ingress: Option<u32>,
+        ingress: Ingress,
         frame: &[u8],
     ) -> Result<Outcome, DataplaneError> {
-        // `struct xdp_md`: data, data_end, data_meta, ingress_ifindex, rx_queue_index and
-        // egress_ifindex.
-        let context = [0, frame.len() as u32, 0, ingress.unwrap_or(0), 0, 0];
-        let context: Vec<u8> = context.into_iter().flat_map(u32::to_ne_bytes).collect();
-        let mut out = vec![0; frame.len() + ROOM];
-        let options = TestRunOptions {
-            data_in: Some(frame),
-            data_out: Some(&mut out),
-            ctx_in: ingress.map(|_| context.as_slice()),
-            repeat: 1,
-            ..TestRunOptions::default()
-        };
-        let program = load::xdp(&mut self.program, PROGRAM)?;
-        let result = program.test_run(options).map_err(DataplaneError::bpf("running a packet"))?;
-        out.truncate(result.data_size_out as usize);
-        Ok(Outcome { action: result.return_value, frame: out })
+        run(load::xdp(&mut self.program, PROGRAM)?, ingress, frame)
     }
+}
+
+pub(super) fn run(
+    program: &mut Xdp,
+    ingress: Ingress,
+    frame: &[u8],
+) -> Result<Outcome, DataplaneError> {
+    let Ingress { interface, metadata } = ingress;
+    let bytes = [&vec![0; metadata as usize], frame].concat();
+    // `struct xdp_md`: data, data_end, data_meta, ingress_ifindex, rx_queue_index and
+    // egress_ifindex.
+    let context = [metadata, bytes.len() as u32, 0, interface.unwrap_or(0), 0, 0];
+    let context: Vec<u8> = context.into_iter().flat_map(u32::to_ne_bytes).collect();
+    let mut out = vec![0; bytes.len() + ROOM];
+    let options = TestRunOptions {
+        data_in: Some(&bytes),
+        data_out: Some(&mut out),
+        ctx_in: (ingress != Ingress::default()).then_some(context.as_slice()),
+        repeat: 1,
+        ..TestRunOptions::default()
+    };
+    let result = program.test_run(options).map_err(DataplaneError::bpf("running a packet"))?;
+    out.truncate(result.data_size_out as usize);
+    // Metadata moves with the front of the frame, and comes out before it.
+    let frame = out.get(metadata as usize..).unwrap_or_default().to_vec();
+    Ok(Outcome { action: result.return_value, frame })
 }

@@ -16,7 +16,7 @@ use nix::{
 };
 use tempfile::TempDir;
 
-use super::{Adopted, Dataplane, DataplaneConfig, XdpMode, decap, detach};
+use super::{Adopted, Dataplane, DataplaneConfig, Ingress, XdpMode, decap, detach};
 use crate::config::{Limits, Mode};
 use crate::state::{ServiceTable, Tables};
 
@@ -254,7 +254,7 @@ fn what_stands_in_the_way_is_named_with_the_remedy() {
 fn a_packet_runs_through_the_program_without_a_network() {
     let mut dataplane = Dataplane::unattached(LIMITS, key(7)).unwrap();
     let frame = [0x11u8; 60];
-    let outcome = dataplane.run_packet(None, &frame).unwrap();
+    let outcome = dataplane.run_packet(Ingress::default(), &frame).unwrap();
     assert_eq!((outcome.action, outcome.frame.as_slice()), (2, frame.as_slice()));
     let counted = dataplane.verdicts().unwrap();
     assert_eq!(counted.len(), Verdict::ALL.len());

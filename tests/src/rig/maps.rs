@@ -1,12 +1,17 @@
 //! The maps of the data path as vectors.
 
-use std::{array, cell::Cell, collections::BTreeMap};
+use std::{
+    array,
+    cell::Cell,
+    collections::{BTreeMap, BTreeSet},
+};
 
 use lb::state::Tables;
 use lb_common::{
     address::Address,
     backend::{BackendEntry, BackendId},
     flow::{
+        Entry,
         bucket::{Bucket, LANES},
         entry::Epoch,
     },
@@ -72,6 +77,16 @@ impl HostMaps {
         let at = free.into_iter().find(|at| self.services[*at] == ServiceSlot::default());
         let ServiceKey { address, selector } = key;
         self.services[at.expect("a free slot")] = ServiceSlot { address, selector, ..slot };
+    }
+
+    /// Frees the lanes of flows of these backends.
+    pub(super) fn sweep(&self, retired: &BTreeSet<BackendId>) {
+        for lane in self.flows.iter().flatten() {
+            let entry = Entry::from_word(lane.get());
+            if entry.is_some_and(|entry| retired.contains(&entry.backend())) {
+                lane.set(0);
+            }
+        }
     }
 
     /// Prepares for a packet that comes in by an interface, now.

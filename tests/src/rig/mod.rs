@@ -10,24 +10,30 @@
     reason = "a rig that panics has failed a test, with a sentence"
 )]
 
+pub mod decap;
 pub mod header;
+mod kernel;
 mod maps;
 pub mod packet;
+pub mod wire;
 
 use std::num::NonZeroU16;
 
 use lb::{
     config::{Config, Limits},
-    dataplane::Dataplane,
+    dataplane::{Dataplane, Ingress},
     model::{Admin, BackendKey, Check, Probe, Timing},
     state::{Change, Health, Ids, MaglevCache, NextHop, Observed, PlanSettings, hash_key, plan},
 };
 use lb_common::{
+    backend::BackendId,
     counters::BackendCounters,
+    flow::Epoch,
     packet::buffer::{Buffer, HEADROOM},
     pipeline,
     verdict::{Action, Verdict},
 };
+use nix::net::if_::if_nameindex;
 
 use self::maps::HostMaps;
 
@@ -38,9 +44,13 @@ pub const NEXT_HOP: [u8; 6] = [2, 0, 0, 0, 0, 0xbe];
 /// MAC address of the balancer.
 pub const BALANCER: [u8; 6] = [2, 0, 0, 0, 0, 0x1b];
 
-/// The flow table is so large that no bucket of it fills up: which flow then finds no place would
-/// hang on the clock.
-const LIMITS: Limits = Limits { flows: 1 << 16, services: 16, backends: 64, maglev_slots: 1 << 16 };
+/// What [`Rig::new`] has room for. The flow table is so large that no bucket of it fills up: which
+/// flow then finds no place would hang on the clock.
+pub const LIMITS: Limits =
+    Limits { flows: 1 << 16, services: 16, backends: 64, maglev_slots: 1 << 16 };
+/// Bytes of metadata that leave no room for anything else: of the 256 that the kernel gives, it
+/// keeps 40 for a `struct xdp_frame`.
+const ALL_METADATA: u32 = 216;
 const SEED: &[u8] = b"the rig's hash key";
 
 /// What became of a packet.
@@ -54,6 +64,7 @@ pub struct Outcome {
 
 /// A loaded data path, and its twin on the host.
 pub struct Rig {
+    limits: Limits,
     config: Config,
     ids: Ids,
     observed: Observed,
@@ -65,11 +76,16 @@ impl Rig {
     /// A data path with the services of a config file. Every backend has a way out of the interface
     /// that packets come in by, and is up.
     pub fn new(config: &str) -> Self {
+        Self::with_limits(config, LIMITS)
+    }
+
+    /// As [`Rig::new`], with maps of other sizes.
+    pub fn with_limits(config: &str, limits: Limits) -> Self {
         let config = Config::parse("lb.toml", config).expect("a config that is right");
-        let ids = Ids::default().assign(&config.desired, LIMITS.ids()).expect("enough numbers");
-        let dataplane = Dataplane::unattached(LIMITS, hash_key(SEED)).expect("a loaded program");
+        let ids = Ids::default().assign(&config.desired, limits.ids()).expect("enough numbers");
+        let dataplane = Dataplane::unattached(limits, hash_key(SEED)).expect("a loaded program");
         let twin = HostMaps::new(*dataplane.settings());
-        let mut rig = Self { config, ids, observed: Observed::default(), dataplane, twin };
+        let mut rig = Self { limits, config, ids, observed: Observed::default(), dataplane, twin };
         rig.discover();
         rig.apply();
         rig
@@ -124,14 +140,14 @@ impl Rig {
         self.apply();
     }
 
-    /// Enables, drains or disables a backend, as an operator does.
+    /// Enables, drains or disables a backend in every service that has it, as an operator does.
     pub fn administer(&mut self, backend: &str, admin: Admin) {
         let ip = ip(backend);
-        let found = self.ids.backends().find(|(key, _)| key.address.ip == ip);
-        let (backend, _) = found.expect("a backend of the config");
-        let change = Change::SetAdmin { backend, admin };
-        let (desired, _) = self.config.desired.apply(change).expect("a change that is allowed");
-        self.config.desired = desired;
+        for (backend, _) in self.ids.backends().filter(|(key, _)| key.address.ip == ip) {
+            let change = Change::SetAdmin { backend, admin };
+            let (desired, _) = self.config.desired.apply(change).expect("a change that is allowed");
+            self.config.desired = desired;
+        }
         self.apply();
     }
 
@@ -139,9 +155,19 @@ impl Rig {
     /// [`Rig::new`] are.
     pub fn reconfigure(&mut self, config: &str) {
         self.config = Config::parse("lb.toml", config).expect("a config that is right");
-        self.ids = self.ids.assign(&self.config.desired, LIMITS.ids()).expect("enough numbers");
+        self.ids =
+            self.ids.assign(&self.config.desired, self.limits.ids()).expect("enough numbers");
         self.discover();
         self.apply();
+    }
+
+    /// Forgets the flows of backends that are gone, and lets others have their numbers, as the
+    /// daemon does when it runs out of numbers.
+    pub fn sweep(&mut self) {
+        let gone = self.ids.quarantine().clone();
+        self.dataplane.sweep(&gone.backends);
+        self.twin.sweep(&gone.backends);
+        self.ids.release(&gone);
     }
 
     fn apply(&mut self) {
@@ -156,15 +182,31 @@ impl Rig {
 
     /// Runs a frame that came in by loopback through the program and through its twin.
     pub fn send(&mut self, frame: &[u8]) -> Outcome {
-        self.send_by(INGRESS, frame)
+        self.run(Ingress::default(), frame)
     }
 
     /// Runs a frame that came in by an interface.
-    pub fn send_by(&mut self, ingress: u32, frame: &[u8]) -> Outcome {
-        let expected = self.twin_send(ingress, frame);
+    pub fn send_by(&mut self, interface: u32, frame: &[u8]) -> Outcome {
+        self.run(Ingress { interface: Some(interface), ..Ingress::default() }, frame)
+    }
+
+    /// Runs a frame in front of which the driver left no room.
+    ///
+    /// To a packet that it runs by itself the kernel always gives 256 bytes of room, and only
+    /// metadata can fill them: enough of it from Linux 6.8 on. On an older one the twin answers
+    /// alone.
+    pub fn send_without_headroom(&mut self, frame: &[u8]) -> Outcome {
+        if kernel::release() < (6, 8) {
+            return self.twin_send(INGRESS, 0, frame);
+        }
+        self.run(Ingress { metadata: ALL_METADATA, ..Ingress::default() }, frame)
+    }
+
+    fn run(&mut self, ingress: Ingress, frame: &[u8]) -> Outcome {
+        let headroom = if ingress.metadata == 0 { HEADROOM } else { 0 };
+        let expected = self.twin_send(ingress.interface.unwrap_or(INGRESS), headroom, frame);
         let before = self.verdicts();
-        let context = (ingress != INGRESS).then_some(ingress);
-        let ran = self.dataplane.run_packet(context, frame).expect("a run of the program");
+        let ran = self.dataplane.run_packet(ingress, frame).expect("a run of the program");
         let counted: Vec<Verdict> = self
             .verdicts()
             .into_iter()
@@ -174,18 +216,26 @@ impl Rig {
         let [verdict] = counted[..] else {
             panic!("one packet was counted as {counted:?}");
         };
-        assert_eq!(ran.action, xdp_action(verdict), "action of {verdict:?}");
+        assert_eq!(ran.action, xdp_action(verdict.action()), "action of {verdict:?}");
         let outcome = Outcome { verdict, frame: ran.frame };
         assert_eq!(outcome, expected, "the kernel, and the same code on the host");
         outcome
     }
 
-    fn twin_send(&mut self, ingress: u32, frame: &[u8]) -> Outcome {
+    fn twin_send(&mut self, ingress: u32, headroom: usize, frame: &[u8]) -> Outcome {
         self.twin.begin(ingress, self.dataplane.now());
-        let mut bytes = [&[0; HEADROOM][..], frame].concat();
-        let mut buffer = Buffer::new(&mut bytes, HEADROOM);
+        let mut bytes = [&vec![0; headroom][..], frame].concat();
+        let mut buffer = Buffer::new(&mut bytes, headroom);
         let ending = pipeline::balance(&mut buffer, &self.twin);
-        Outcome { verdict: ending.verdict, frame: buffer.frame().to_vec() }
+        let redirects = ending.verdict.action() == Action::Redirect;
+        let is_lost = redirects && !exists(ending.egress);
+        let verdict = if is_lost { Verdict::NextHopUnresolved } else { ending.verdict };
+        Outcome { verdict, frame: buffer.frame().to_vec() }
+    }
+
+    /// The present epoch of the flow table, right to one.
+    pub fn now(&self) -> Epoch {
+        self.dataplane.now()
     }
 
     fn verdicts(&self) -> Vec<(Verdict, u64)> {
@@ -195,9 +245,20 @@ impl Rig {
 
     /// What a backend of the first service that has it was sent.
     pub fn counters(&self, backend: &str) -> BackendCounters {
+        let id = self.number(backend);
+        self.dataplane.backends([id]).expect("counters")[&id]
+    }
+
+    /// The number by which the maps know a backend of the first service that has it.
+    pub fn number(&self, backend: &str) -> BackendId {
         let ip = ip(backend);
         let (_, id) = self.ids.backends().find(|(key, _)| key.address.ip == ip).expect("a backend");
-        self.dataplane.backends([id]).expect("counters")[&id]
+        id
+    }
+
+    /// How many flows a backend has.
+    pub fn flows(&self, backend: &str) -> u64 {
+        self.dataplane.live_flows().get(&self.number(backend)).copied().unwrap_or_default()
     }
 }
 
@@ -205,9 +266,15 @@ fn ip(text: &str) -> std::net::IpAddr {
     text.parse().expect("an address")
 }
 
-/// The kernel's number for what a verdict does: `enum xdp_action`.
-const fn xdp_action(verdict: Verdict) -> u32 {
-    match verdict.action() {
+/// Whether there is an interface: the kernel takes one that goes away out of `EGRESS` by itself.
+fn exists(index: u32) -> bool {
+    let interfaces = if_nameindex().expect("the interfaces of this network");
+    interfaces.iter().any(|interface| interface.index() == index)
+}
+
+/// The kernel's number for an action: `enum xdp_action`.
+const fn xdp_action(action: Action) -> u32 {
+    match action {
         Action::Drop => 1,
         Action::Pass => 2,
         Action::Transmit => 3,
