@@ -20,7 +20,7 @@ use super::owner::{Inbox, Owner, is_checked, log_differences};
 use crate::{
     api::{server, socket::Socket},
     config::{Config, DaemonConfig},
-    dataplane::{Dataplane, DataplaneConfig},
+    dataplane::{Claim, Dataplane, DataplaneConfig},
     health,
     model::BackendKey,
     network::{Network, NextHopReport},
@@ -56,6 +56,7 @@ pub fn run(config_path: &Path, socket: Option<&Path>) -> anyhow::Result<()> {
 async fn serve(config: Config, config_path: &Path) -> anyhow::Result<()> {
     // First of all: a second daemon must not touch what the first one runs.
     let socket = Socket::bind(&config.daemon.paths.socket)?;
+    let _claim = Claim::take(&config.daemon.paths.pins)?;
     let (stop, stopped) = oneshot::channel();
     let (reload, reloads) = mpsc::channel(1);
     tokio::spawn(signals(stop, reload)?);

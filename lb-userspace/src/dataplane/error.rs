@@ -30,6 +30,16 @@ pub enum DataplaneError {
         /// Why it was not mounted.
         reason: String,
     },
+    /// Another daemon runs what is pinned there.
+    #[error(
+        "another lb daemon runs the data path that is pinned in {path}: stop that daemon, or give \
+         this one `pins`, `state` and `interfaces` of its own",
+        path = path.display()
+    )]
+    Claimed {
+        /// Where maps and links are pinned.
+        path: PathBuf,
+    },
     /// A configured interface does not exist.
     #[error("there is no interface {name}: see `ip link` for those there are")]
     NoInterface {

@@ -5,6 +5,7 @@
 //! only what differs from what is wanted.
 
 mod attach;
+mod claim;
 mod counters;
 pub mod decap;
 mod detach;
@@ -43,6 +44,7 @@ use lb_common::{
     verdict::Verdict,
 };
 
+pub use claim::Claim;
 pub use detach::{Detached, detach};
 pub use error::DataplaneError;
 pub use interface::XdpMode;

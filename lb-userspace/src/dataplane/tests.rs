@@ -16,7 +16,7 @@ use nix::{
 };
 use tempfile::TempDir;
 
-use super::{Adopted, Dataplane, DataplaneConfig, XdpMode, decap, detach};
+use super::{Adopted, Claim, Dataplane, DataplaneConfig, XdpMode, decap, detach};
 use crate::config::{Limits, Mode};
 use crate::state::{ServiceTable, Tables};
 
@@ -181,6 +181,23 @@ fn a_start_with_other_limits_or_another_key_is_refused_and_leaves_all_running() 
     let key = world.refusal(|config| config.hash_key = key(8));
     assert!(key.contains("another hash key"), "{key}");
     assert_eq!(modes(&dataplane), [("in0".to_owned(), Some(XdpMode::Native))]);
+}
+
+#[test]
+fn a_pin_directory_has_one_daemon_at_a_time_and_others_have_their_own() {
+    let world = World::new();
+    let pin_dir = world.pin_dir();
+    let claim = Claim::take(&pin_dir).unwrap();
+    let refusal = Claim::take(&pin_dir).unwrap_err().to_string();
+    let expected = format!("the data path that is pinned in {}: stop that", pin_dir.display());
+    assert!(refusal.contains(&expected), "{refusal}");
+    let link = world.dir.path().join("link");
+    std::os::unix::fs::symlink(&pin_dir, &link).unwrap();
+    assert!(Claim::take(&link).is_err(), "whatever path leads there");
+    drop(Claim::take(&pin_dir.join("second")).unwrap());
+    assert!(!pin_dir.join("second").exists(), "a claim that came to nothing leaves nothing");
+    drop(claim);
+    Claim::take(&pin_dir).unwrap();
 }
 
 #[test]

@@ -8,6 +8,7 @@ mod drain;
 mod failover;
 mod families;
 mod modes;
+mod one_daemon;
 mod passing;
 mod restart;
 mod start;
