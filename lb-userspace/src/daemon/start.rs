@@ -19,14 +19,13 @@ use tokio::{
 use super::owner::{Inbox, Owner, is_checked, log_differences};
 use crate::{
     api::{server, socket::Socket},
-    config::{Config, DaemonConfig},
-    dataplane::{Claim, Dataplane, DataplaneConfig},
+    config::{Config, DaemonConfig, Paths},
+    dataplane::{Claim, Dataplane, DataplaneConfig, Recalled, recall},
     health,
     model::BackendKey,
     network::{Network, NextHopReport},
     state::{
-        HashSeed, Health, Ids, MaglevCache, Observed, PlanSettings, State, Tables, hash_key,
-        startup,
+        Desired, HashSeed, Health, Ids, MaglevCache, Observed, PlanSettings, State, Tables, startup,
     },
 };
 
@@ -92,11 +91,14 @@ fn adopt(
     health: health::Health,
 ) -> anyhow::Result<Owner> {
     let Config { desired: file, daemon: config } = config;
-    let saved = State::load(&config.paths.state)?;
-    let (desired, differences) = startup(&file, saved.as_ref());
+    let known = match State::load(&config.paths.state)? {
+        Some(saved) => Some(saved),
+        None => recalled(&config.paths, &file)?,
+    };
+    let (desired, differences) = startup(&file, known.as_ref());
     config.limits.admit(&desired)?;
-    let hash_seed = hash_seed(&config, saved.as_ref())?;
-    let known = saved.map(|saved| saved.ids).unwrap_or_default();
+    let hash_seed = hash_seed(&config, known.as_ref())?;
+    let known = known.map(|known| known.ids).unwrap_or_default();
     let ids = known.assign(&desired, config.limits.ids())?;
     let state = State { desired, ids, hash_seed, file };
 
@@ -132,8 +134,22 @@ fn dataplane_config(config: &DaemonConfig, hash_seed: HashSeed) -> DataplaneConf
         interfaces: config.interfaces.iter().map(ToString::to_string).collect(),
         mode: config.mode,
         limits: config.limits,
-        hash_key: hash_key(hash_seed.as_bytes()),
+        hash_seed,
     }
+}
+
+/// What the pinned maps still know when the state file is gone: who has which number, and the hash
+/// key. Flows keep their backends by it.
+fn recalled(paths: &Paths, file: &Desired) -> anyhow::Result<Option<State>> {
+    let Some(Recalled { hash_seed, tables }) = recall(&paths.pins)? else { return Ok(None) };
+    log::warn!(
+        "there is no state file {}: the changes made by command are lost, the data path pinned in \
+         {} goes on with the config file",
+        paths.state.display(),
+        paths.pins.display()
+    );
+    let ids = Ids::recovered(file, &tables);
+    Ok(Some(State { desired: Desired::default(), ids, hash_seed, file: Desired::default() }))
 }
 
 /// Where the hash key comes from: the config's secret, or what was drawn at the first start.

@@ -97,8 +97,8 @@ pub enum DataplaneError {
     },
     /// The pinned tables were laid out by another hash key.
     #[error(
-        "the pinned service table was laid out with another hash key: restore the key or run \
-         `lb detach` first"
+        "the pinned service table was laid out with another hash key: set `hash_key` back to what it \
+         was, or run `lb detach` first"
     )]
     OtherHashKey,
     /// The kernel is too old.

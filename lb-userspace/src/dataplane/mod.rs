@@ -22,6 +22,7 @@ mod load;
 mod memory;
 mod open;
 mod pin;
+mod recall;
 mod run;
 mod tables;
 #[cfg(test)]
@@ -50,6 +51,7 @@ pub use error::DataplaneError;
 pub use interface::XdpMode;
 pub use layout::Full;
 pub use open::{Adopted, DataplaneConfig};
+pub use recall::{Recalled, recall};
 pub use run::Outcome;
 
 use crate::state::Tables;

@@ -16,9 +16,9 @@ use nix::{
 };
 use tempfile::TempDir;
 
-use super::{Adopted, Claim, Dataplane, DataplaneConfig, XdpMode, decap, detach};
+use super::{Adopted, Claim, Dataplane, DataplaneConfig, XdpMode, decap, detach, recall};
 use crate::config::{Limits, Mode};
-use crate::state::{ServiceTable, Tables};
+use crate::state::{HashSeed, ServiceTable, Tables};
 
 const NOBODY: libc::uid_t = 65534;
 
@@ -47,7 +47,7 @@ impl World {
             interfaces: vec!["in0".into()],
             mode: Mode::Auto,
             limits: LIMITS,
-            hash_key: key(7),
+            hash_seed: seed(7),
         }
     }
 
@@ -80,6 +80,10 @@ fn add_pair() {
 fn ip(arguments: &str) {
     let status = Command::new("ip").args(arguments.split(' ')).status().unwrap();
     assert!(status.success(), "ip {arguments}");
+}
+
+fn seed(byte: u8) -> HashSeed {
+    HashSeed::from_bytes([byte; 32])
 }
 
 fn key(seed: u64) -> HashKey {
@@ -125,6 +129,8 @@ fn tables_outlive_the_daemon_and_are_adopted_byte_for_byte() {
     let held = first.held.clone();
     assert_eq!(first.arrays.read(), held);
     drop(first);
+    let recalled = recall(&world.pin_dir()).unwrap().unwrap();
+    assert_eq!((recalled.tables, recalled.hash_seed), (tables(), seed(7)));
 
     let (mut second, adopted) = world.open();
     assert_eq!((adopted.services, adopted.backends), (1, 2));
@@ -133,8 +139,9 @@ fn tables_outlive_the_daemon_and_are_adopted_byte_for_byte() {
     assert!(!second.apply(&tables()).unwrap(), "what was adopted is not written again");
 
     let detached = detach(&world.pin_dir()).unwrap();
-    assert_eq!((detached.interfaces, detached.maps), (vec!["in0".to_owned()], 9));
+    assert_eq!((detached.interfaces, detached.maps), (vec!["in0".to_owned()], 10));
     assert_eq!(detach(&world.pin_dir()).unwrap(), super::Detached::default());
+    assert!(recall(&world.pin_dir()).unwrap().is_none(), "what is detached is forgotten");
 }
 
 #[test]
@@ -178,7 +185,7 @@ fn a_start_with_other_limits_or_another_key_is_refused_and_leaves_all_running() 
     );
     let services = world.refusal(|config| config.limits.services = 100);
     assert!(services.contains("limits.services"), "{services}");
-    let key = world.refusal(|config| config.hash_key = key(8));
+    let key = world.refusal(|config| config.hash_seed = seed(8));
     assert!(key.contains("another hash key"), "{key}");
     assert_eq!(modes(&dataplane), [("in0".to_owned(), Some(XdpMode::Native))]);
 }

@@ -13,6 +13,7 @@ use lb_common::{
 };
 
 use super::Step;
+use crate::state::{ServiceTable, Tables};
 
 /// A mirror of the arrays, without what is empty in them.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -37,6 +38,22 @@ impl Held {
         probes(settings, key)
             .map_while(|index| Some((index, self.slots.get(&index)?)))
             .find_map(|(index, slot)| (slot.key() == key).then_some(index))
+    }
+
+    /// The tables that were applied, as far as packets can find them.
+    pub(in crate::dataplane) fn tables(&self) -> Tables {
+        let services = self.slots.values().filter(|slot| slot.selector.is_service());
+        let table = |slot: &ServiceSlot| ServiceTable {
+            id: slot.id,
+            scheduler: slot.scheduler,
+            idle: slot.idle,
+            maglev: self.table_of(slot).cloned(),
+        };
+        Tables {
+            vips: services.clone().map(|slot| slot.address.into()).collect(),
+            services: services.map(|slot| (slot.key(), table(slot))).collect(),
+            backends: self.backends.clone(),
+        }
     }
 
     /// The Maglev table that a slot points at.
