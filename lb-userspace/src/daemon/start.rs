@@ -2,6 +2,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    fs,
     net::IpAddr,
     path::Path,
     time::{Duration, SystemTime},
@@ -69,7 +70,6 @@ async fn serve(config: Config, config_path: &Path) -> anyhow::Result<()> {
     owner.watch();
     owner.wait_for_next_hops(&mut inbox.next_hops).await;
     owner.replan();
-    owner.state.save(&owner.config.paths.state)?;
     log::info!("ready: {} services", owner.state.desired.services.len());
 
     let owner = tokio::spawn(owner.run(inbox));
@@ -91,8 +91,9 @@ fn adopt(
     health: health::Health,
 ) -> anyhow::Result<Owner> {
     let Config { desired: file, daemon: config } = config;
-    let known = match State::load(&config.paths.state)? {
-        Some(saved) => Some(saved),
+    let saved = State::load(&config.paths.state)?;
+    let known = match &saved {
+        Some(saved) => Some(saved.clone()),
         None => recalled(&config.paths, &file)?,
     };
     let (desired, differences) = startup(&file, known.as_ref());
@@ -102,7 +103,10 @@ fn adopt(
     let ids = known.assign(&desired, config.limits.ids())?;
     let state = State { desired, ids, hash_seed, file };
 
-    let (dataplane, adopted) = Dataplane::open(&dataplane_config(&config, hash_seed))?;
+    // Remembered first, as with every change: what cannot be remembered does not run.
+    state.save(&config.paths.state)?;
+    let (dataplane, adopted) = Dataplane::open(&dataplane_config(&config, hash_seed))
+        .inspect_err(|_| put_back(&config.paths.state, saved.as_ref()))?;
     log::info!("{} services and {} backends adopted", adopted.services, adopted.backends);
     for interface in &adopted.detached {
         log::info!("{interface}: detached, as the config file does not name it");
@@ -126,6 +130,17 @@ fn adopt(
         network,
         health,
     })
+}
+
+/// Makes the state file what it was before a start that failed.
+fn put_back(path: &Path, saved: Option<&State>) {
+    let done = match saved {
+        Some(saved) => saved.save(path).map_err(|error| error.to_string()),
+        None => fs::remove_file(path).map_err(|error| format!("{}: {error}", path.display())),
+    };
+    if let Err(error) = done {
+        log::warn!("the state file is not as it was before: {error}");
+    }
 }
 
 fn dataplane_config(config: &DaemonConfig, hash_seed: HashSeed) -> DataplaneConfig {

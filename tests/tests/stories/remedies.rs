@@ -55,6 +55,39 @@ fn a_new_hash_key_is_refused_until_it_is_taken_back_or_the_data_path_is_detached
     assert_eq!(lab.client("alice").get(VIP).status, 200);
 }
 
+#[test]
+fn a_first_start_that_cannot_write_its_state_leaves_nothing_behind() {
+    let lab = Topology::new().client("alice").backends(1).start();
+    let (balancer, config) = (lab.balancer(), Config::web(VIP, lab.backends()));
+    let remount = |how| balancer.host().run("mount", &["-o", how, "/var/lib"]).unwrap();
+    remount("remount,ro");
+    let output = balancer.refused(&config.to_toml());
+    refuses(&output, &[STATE, "Read-only", "make its directory writable"]);
+    assert!(!balancer.is_attached("eth0"));
+    assert_eq!(balancer.pins(), "");
+
+    remount("remount,rw");
+    lab.serve(&config);
+    assert_eq!(lab.client("alice").get(VIP).status, 200);
+}
+
+#[test]
+fn a_start_that_fails_forgets_no_change_that_was_made_by_command() {
+    let lab = Topology::new().backends(1).start();
+    let (balancer, config) = (lab.balancer(), Config::web(VIP, lab.backends()));
+    let web1 = lab.backend("web1").v4();
+    let elsewhere = config.to_toml().replace("eth0", "eth7");
+    refuses(&balancer.refused(&elsewhere), &["eth7"]);
+    assert!(balancer.host().read(STATE).is_err(), "nothing was begun");
+
+    balancer.start(&config);
+    balancer.lb(&["backend", "set", "web", &web1.to_string(), "--weight", "7"]).success();
+    assert!(balancer.terminate());
+    refuses(&balancer.refused(&elsewhere.replace("weight = 1", "weight = 2")), &["eth7"]);
+    balancer.start(&config);
+    assert_eq!(balancer.status().backend(web1).unwrap().weight, 7);
+}
+
 fn all_up(lab: &Lab) {
     lab.eventually("every backend is up", SOON, || {
         lab.balancer().status().backends().all(|backend| backend.state == "up")
