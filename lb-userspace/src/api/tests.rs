@@ -309,8 +309,20 @@ async fn a_file_that_is_no_socket_is_not_removed() {
 }
 
 #[tokio::test]
-async fn a_socket_that_cannot_be_is_one_sentence() {
+async fn a_socket_that_cannot_be_is_one_sentence_with_the_remedy() {
     let long = Path::new("/tmp").join("x".repeat(200));
     let error = Socket::bind(&long).unwrap_err().to_string();
-    assert_eq!(error, format!("cannot listen on socket {}: File name too long", long.display()));
+    let expected = format!(
+        "cannot listen on socket {}: File name too long: name another by --socket or by `socket` \
+         under [daemon]",
+        long.display()
+    );
+    assert_eq!(error, expected);
+    let source = nix::errno::Errno::EACCES;
+    let denied = SocketError::Refused { path: "/run/lb/lb.sock".into(), source }.to_string();
+    assert_eq!(
+        denied,
+        "cannot listen on socket /run/lb/lb.sock: Permission denied: run as root, or name another \
+         by --socket or by `socket` under [daemon]"
+    );
 }

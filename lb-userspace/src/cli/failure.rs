@@ -95,12 +95,9 @@ fn usage(rendered: &str) -> String {
 /// An error and its causes, each said once: many errors quote their cause themselves.
 fn chain(error: &anyhow::Error) -> String {
     error.chain().skip(1).map(ToString::to_string).fold(error.to_string(), |said, cause| {
-        let last = said.rsplit(": ").next().unwrap_or_default();
-        if said.contains(&cause) || cause.ends_with(last) {
-            said
-        } else {
-            format!("{said}: {cause}")
-        }
+        // Such as `EACCES: Permission denied`, of which an error quotes the words.
+        let words = cause.split_once(": ").map_or(cause.as_str(), |(_, words)| words);
+        if said.contains(words) { said } else { format!("{said}: {cause}") }
     })
 }
 
@@ -137,6 +134,9 @@ mod tests {
         let error =
             anyhow::anyhow!("EACCES: Permission denied").context("socket: Permission denied");
         assert_eq!(Failure::from(error).sentence(), "socket: Permission denied");
+        let error = anyhow::anyhow!("EACCES: Permission denied")
+            .context("socket: Permission denied: run as root");
+        assert_eq!(Failure::from(error).sentence(), "socket: Permission denied: run as root");
     }
 
     #[test]

@@ -29,13 +29,13 @@ impl Claim {
     pub fn take(pin_dir: &Path) -> Result<Self, DataplaneError> {
         pin::prepare(pin_dir, pin_dir)?;
         let claiming = || format!("claiming {}", pin_dir.display());
-        let directory = File::open(pin_dir).map_err(DataplaneError::io(claiming()))?;
+        let directory = File::open(pin_dir).map_err(DataplaneError::file(claiming()))?;
         match Flock::lock(directory, FlockArg::LockExclusiveNonblock) {
             Ok(lock) => Ok(Self { pin_dir: pin_dir.to_owned(), _lock: lock }),
             Err((_, Errno::EWOULDBLOCK)) => {
                 Err(DataplaneError::Claimed { path: pin_dir.to_owned() })
             }
-            Err((_, error)) => Err(DataplaneError::io(claiming())(error.into())),
+            Err((_, error)) => Err(DataplaneError::file(claiming())(error.into())),
         }
     }
 }

@@ -16,6 +16,19 @@ pub enum DataplaneError {
         /// What was tried.
         action: String,
     },
+    /// No permission to mount a BPF file system.
+    #[error(
+        "mounting a BPF file system on {mount_point} is not permitted: run as root or with \
+         CAP_SYS_ADMIN, or have root run `mount -t bpf bpf {mount_point}` first",
+        mount_point = .0.display()
+    )]
+    MayNotMount(PathBuf),
+    /// No permission to read or write where pins are.
+    #[error("{action} is not permitted: run as root, or have root give this user the directory")]
+    MayNotPin {
+        /// What was tried.
+        action: String,
+    },
     /// There is no BPF file system to pin to.
     #[error(
         "{path} is not on a BPF file system ({reason}): run `mount -t bpf bpf {mount_point}`",
@@ -143,6 +156,15 @@ impl DataplaneError {
         let action = action.into();
         move |source| match source.kind() {
             io::ErrorKind::PermissionDenied => Self::NotPermitted { action },
+            _ => Self::Io { action, source },
+        }
+    }
+
+    /// Of a directory or file where pins are: no capability of BPF's opens it.
+    pub(super) fn file(action: impl Into<String>) -> impl FnOnce(io::Error) -> Self {
+        let action = action.into();
+        move |source| match source.kind() {
+            io::ErrorKind::PermissionDenied => Self::MayNotPin { action },
             _ => Self::Io { action, source },
         }
     }

@@ -1,6 +1,8 @@
 //! The data path in this kernel, in a network namespace and a BPF file system of the test's own.
 //! These tests need root.
 
+mod access;
+
 use std::{net::IpAddr, path::Path, process::Command, sync::Arc};
 
 use lb_common::{
@@ -16,11 +18,9 @@ use nix::{
 };
 use tempfile::TempDir;
 
-use super::{Adopted, Claim, Dataplane, DataplaneConfig, XdpMode, decap, detach, recall};
+use super::{Adopted, Dataplane, DataplaneConfig, XdpMode, decap, detach, recall};
 use crate::config::{Limits, Mode};
 use crate::state::{HashSeed, ServiceTable, Tables};
-
-const NOBODY: libc::uid_t = 65534;
 
 const LIMITS: Limits = Limits { flows: 512, services: 8, backends: 20, maglev_slots: 4096 };
 
@@ -191,23 +191,6 @@ fn a_start_with_other_limits_or_another_key_is_refused_and_leaves_all_running() 
 }
 
 #[test]
-fn a_pin_directory_has_one_daemon_at_a_time_and_others_have_their_own() {
-    let world = World::new();
-    let pin_dir = world.pin_dir();
-    let claim = Claim::take(&pin_dir).unwrap();
-    let refusal = Claim::take(&pin_dir).unwrap_err().to_string();
-    let expected = format!("the data path that is pinned in {}: stop that", pin_dir.display());
-    assert!(refusal.contains(&expected), "{refusal}");
-    let link = world.dir.path().join("link");
-    std::os::unix::fs::symlink(&pin_dir, &link).unwrap();
-    assert!(Claim::take(&link).is_err(), "whatever path leads there");
-    drop(Claim::take(&pin_dir.join("second")).unwrap());
-    assert!(!pin_dir.join("second").exists(), "a claim that came to nothing leaves nothing");
-    drop(claim);
-    Claim::take(&pin_dir).unwrap();
-}
-
-#[test]
 fn an_interface_keeps_its_mode_and_one_that_is_not_configured_any_more_is_let_go() {
     let world = World::new();
     let both = |mode| {
@@ -339,23 +322,6 @@ fn decapsulation_is_attached_changed_and_detached_by_interface() {
     assert!(decap::detach("in0", &pin_dir).unwrap());
     assert!(!decap::detach("in0", &pin_dir).unwrap());
     assert_eq!(status(), []);
-}
-
-#[test]
-fn a_start_by_an_ordinary_user_says_what_is_not_permitted() {
-    let world = World::new();
-    drop(world.open());
-    detach(&world.pin_dir()).unwrap();
-    // Of this thread alone: it gives up every capability with the effective user id.
-    let unchanged = libc::uid_t::MAX;
-    // SAFETY: three integers.
-    let left = unsafe { libc::syscall(libc::SYS_setresuid, unchanged, NOBODY, unchanged) };
-    assert_eq!(left, 0);
-    let refusal = world.refusal(|_| ());
-    // SAFETY: three integers.
-    let back = unsafe { libc::syscall(libc::SYS_setresuid, unchanged, 0, unchanged) };
-    assert_eq!(back, 0);
-    assert!(refusal.contains("is not permitted: run as root"), "{refusal}");
 }
 
 #[test]
