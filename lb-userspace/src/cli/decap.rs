@@ -10,6 +10,7 @@ use super::{
     failure::Failure,
     machine::{self, Decapsulator},
     table::{Column, table},
+    values::host,
 };
 use crate::config::Mode;
 
@@ -38,7 +39,7 @@ pub(crate) struct Attach {
     #[arg(value_parser = interface_name)]
     interface: String,
     /// The balancers' own addresses; packets from others are not unwrapped.
-    #[arg(long, value_name = "ADDRESS", required = true, num_args = 1..)]
+    #[arg(long, value_name = "ADDRESS", required = true, num_args = 1.., value_parser = host)]
     from: Vec<IpAddr>,
     /// Where in the kernel packets are unwrapped.
     #[arg(long, value_enum, default_value_t)]

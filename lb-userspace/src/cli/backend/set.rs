@@ -1,10 +1,10 @@
 //! `lb backend set`.
 
-use clap::{Args, builder::TypedValueParser};
+use clap::Args;
 
 use super::Target;
 use crate::{
-    cli::{console::Console, failure::Failure},
+    cli::{console::Console, failure::Failure, values::weight},
     model::Weight,
     state::Change,
 };
@@ -15,7 +15,7 @@ pub(crate) struct Set {
     #[command(flatten)]
     target: Target,
     /// Its share of new flows, relative to the other backends; 0 for none.
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).map(Weight))]
+    #[arg(long, value_name = "N", value_parser = weight)]
     weight: Weight,
 }
 
