@@ -13,6 +13,9 @@ pub(crate) enum Failure {
     /// The daemon refused, or is not there.
     #[error(transparent)]
     Daemon(#[from] ClientError),
+    /// What was named is not on this machine.
+    #[error("{0}")]
+    NotFound(String),
     /// Arguments that contradict each other.
     #[error("{0}")]
     Usage(String),
@@ -51,6 +54,7 @@ impl Failure {
             },
             Self::Daemon(ClientError::Garbled { .. }) | Self::Other(_) => 1,
             Self::Usage(_) => 2,
+            Self::NotFound(_) => 3,
             Self::Arguments(error) => u8::try_from(error.exit_code()).unwrap_or(2),
             Self::Daemon(_) => 5,
         }

@@ -262,5 +262,9 @@ async fn what_the_daemon_refuses_is_told_apart_by_exit_codes() {
         let Command::Once(once) = parse(line).unwrap().command else { panic!("{line}") };
         let failure = once.run(&Console::new(&socket, Output::Table)).await.unwrap_err();
         assert_eq!(failure.code(), code, "{line}: {failure}");
+        if line.ends_with("mail") {
+            let said = failure.sentence();
+            assert_eq!(said, "service \"mail\" does not exist; there are: web", "{line}");
+        }
     }
 }

@@ -54,10 +54,12 @@ pub enum DataplaneError {
         path: PathBuf,
     },
     /// A configured interface does not exist.
-    #[error("there is no interface {name}: see `ip link` for those there are")]
+    #[error("there is no interface {name}; {there}")]
     NoInterface {
         /// Its name.
         name: String,
+        /// Which there are.
+        there: String,
     },
     /// Another program holds the interface.
     #[error(

@@ -239,7 +239,8 @@ fn a_driver_without_native_xdp_gets_the_generic_mode_unless_native_is_demanded()
 fn what_stands_in_the_way_is_named_with_the_remedy() {
     let world = World::new();
     let missing = world.refusal(|config| config.interfaces = vec!["eth7".into()]);
-    assert!(missing.starts_with("there is no interface eth7"), "{missing}");
+    assert!(missing.starts_with("there is no interface eth7; there are: "), "{missing}");
+    assert!(["lo", "in0", "out0"].iter().all(|there| missing.contains(there)), "{missing}");
 
     let (_other, _) = world.open();
     let second = TempDir::new().unwrap();
