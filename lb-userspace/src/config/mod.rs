@@ -6,6 +6,7 @@ mod export;
 mod file;
 mod place;
 mod resolve;
+mod restart;
 mod service;
 
 use std::{fs, path::Path};

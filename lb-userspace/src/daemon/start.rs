@@ -40,22 +40,20 @@ const QUEUE: usize = 1024;
 /// their way until `lb detach` or the next daemon. `socket` goes before the config file's.
 pub fn run(config_path: &Path, socket: Option<&Path>) -> anyhow::Result<()> {
     env_logger::Builder::from_env(env_logger::Env::default().default_filter_or("info")).init();
-    let mut config = Config::load_to_run(config_path)?;
-    if let Some(socket) = socket {
-        socket.clone_into(&mut config.daemon.paths.socket);
-    }
+    let config = Config::load_to_run(config_path)?;
+    let socket = socket.unwrap_or(&config.daemon.paths.socket).to_owned();
     raise_file_limit();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
         .build()
         .context("cannot start the async runtime")?;
-    runtime.block_on(serve(config, config_path))
+    runtime.block_on(serve(config, config_path, &socket))
 }
 
-async fn serve(config: Config, config_path: &Path) -> anyhow::Result<()> {
+async fn serve(config: Config, config_path: &Path, socket: &Path) -> anyhow::Result<()> {
     // First of all: a second daemon must not touch what the first one runs.
-    let socket = Socket::bind(&config.daemon.paths.socket)?;
+    let socket = Socket::bind(socket)?;
     let _claim = Claim::take(&config.daemon.paths.pins)?;
     let (stop, stopped) = oneshot::channel();
     let (reload, reloads) = mpsc::channel(1);
