@@ -168,6 +168,27 @@ impl Balancer {
         }
     }
 
+    /// Whether an XDP program is attached to an interface.
+    ///
+    /// # Panics
+    /// When the lab itself is broken.
+    #[track_caller]
+    pub fn is_attached(&self, interface: &str) -> bool {
+        let shown = self.host.run("bpftool", &["net", "show", "dev", interface]);
+        shown.unwrap_or_else(|error| panic!("{error:#}")).contains("id ")
+    }
+
+    /// What is pinned, a path on each line.
+    ///
+    /// # Panics
+    /// When the lab itself is broken.
+    #[track_caller]
+    pub fn pins(&self) -> String {
+        // The kernel itself keeps progs.debug and maps.debug there.
+        let arguments = ["/sys/fs/bpf", "-mindepth", "1", "-not", "-name", "*.debug"];
+        self.host.run("find", &arguments).unwrap_or_else(|error| panic!("{error:#}"))
+    }
+
     /// What the daemon has written so far.
     pub fn log(&self) -> String {
         self.host.read("/run/lb.log").unwrap_or_default()

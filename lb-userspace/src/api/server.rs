@@ -20,10 +20,13 @@ use super::{
     ChangeRequest, ChangeResponse, Command, ErrorBody, ErrorKind, Flows, FlowsQuery, Reply,
     ServiceView, Stats, Status, socket::Socket,
 };
-use crate::state::Desired;
+use crate::state::{Desired, there_are};
 
 /// The largest body: a config of some 100,000 backends.
 const BODY_LIMIT: usize = 16 << 20;
+/// What there is, for whoever asks for something else.
+const PATHS: &str = "there are: /v1/change, /v1/status, /v1/services, /v1/services/NAME, \
+     /v1/stats, /v1/desired";
 /// How long answers that are under way at shutdown may take.
 const GRACE: Duration = Duration::from_secs(2);
 
@@ -51,7 +54,7 @@ fn router(commands: mpsc::Sender<Command>) -> Router {
         .route("/v1/stats", get(stats))
         .route("/v1/flows", get(flows))
         .route("/v1/desired", get(desired))
-        .fallback(async || ErrorBody::not_found("there is nothing at this path"))
+        .fallback(async || ErrorBody::not_found(format!("there is nothing at this path; {PATHS}")))
         .method_not_allowed_fallback(async || {
             let error = ErrorBody::invalid("this path takes another method");
             (StatusCode::METHOD_NOT_ALLOWED, Json(error))
@@ -104,8 +107,11 @@ async fn services(State(owner): State<Owner>) -> Answer<Vec<ServiceView>> {
 
 async fn service(State(owner): State<Owner>, Path(name): Path<String>) -> Answer<ServiceView> {
     let services = owner.status().await?.services;
+    let there = there_are(services.iter().map(|service| &service.name));
     let found = services.into_iter().find(|service| service.name.as_str() == name);
-    found.map(Json).ok_or_else(|| ErrorBody::not_found(format!("there is no service {name}")))
+    found
+        .map(Json)
+        .ok_or_else(|| ErrorBody::not_found(format!("service \"{name}\" does not exist; {there}")))
 }
 
 async fn stats(State(owner): State<Owner>) -> Answer<Stats> {

@@ -42,7 +42,7 @@ pub enum SocketError {
     #[error("{} is there and is no socket: remove it or choose another path", .0.display())]
     NoSocket(PathBuf),
     /// The kernel refused.
-    #[error("cannot listen on socket {}: {}", path.display(), source.desc())]
+    #[error("cannot listen on socket {}: {}: {}", path.display(), source.desc(), remedy(*source))]
     Refused {
         /// The socket.
         path: PathBuf,
@@ -53,6 +53,15 @@ pub enum SocketError {
 
 fn of_process(pid: Option<i32>) -> String {
     pid.map(|pid| format!(" (pid {pid})")).unwrap_or_default()
+}
+
+fn remedy(source: Errno) -> &'static str {
+    match source {
+        Errno::EACCES | Errno::EPERM => {
+            "run as root, or name another by --socket or by `socket` under [daemon]"
+        }
+        _ => "name another by --socket or by `socket` under [daemon]",
+    }
 }
 
 /// A socket that listens. Its file goes when it is dropped.

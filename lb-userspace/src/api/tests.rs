@@ -299,7 +299,25 @@ async fn what_is_no_request_is_refused_in_json_and_the_daemon_lives_on() {
 async fn a_service_that_is_not_there_is_not_found() {
     let daemon = Daemon::start();
     let error = daemon.client().service(&"mail".parse().unwrap()).await.unwrap_err();
-    assert_eq!(error.to_string(), "there is no service mail");
+    assert_eq!(error.to_string(), "service \"mail\" does not exist; there are: web");
+}
+
+#[tokio::test]
+async fn a_path_that_is_not_there_names_those_that_are() {
+    let daemon = Daemon::start();
+    let answer = daemon.post("/v1/nothing", "").await;
+    let (_, body) = answer.split_once("\r\n\r\n").unwrap();
+    let error: ErrorBody = serde_json::from_str(body).unwrap();
+    let (_, paths) = error.error.split_once("there are: ").unwrap();
+    assert_eq!(paths.split(", ").count(), 6, "{paths}");
+    for path in paths.split(", ") {
+        let request = format!(
+            "GET {} HTTP/1.1\r\nhost: lb\r\nconnection: close\r\n\r\n",
+            path.replace("NAME", "web")
+        );
+        let answer = daemon.raw(request.into()).await;
+        assert!(!answer.starts_with("HTTP/1.1 404"), "{path}: {answer}");
+    }
 }
 
 #[tokio::test]
@@ -372,8 +390,20 @@ async fn a_file_that_is_no_socket_is_not_removed() {
 }
 
 #[tokio::test]
-async fn a_socket_that_cannot_be_is_one_sentence() {
+async fn a_socket_that_cannot_be_is_one_sentence_with_the_remedy() {
     let long = Path::new("/tmp").join("x".repeat(200));
     let error = Socket::bind(&long).unwrap_err().to_string();
-    assert_eq!(error, format!("cannot listen on socket {}: File name too long", long.display()));
+    let expected = format!(
+        "cannot listen on socket {}: File name too long: name another by --socket or by `socket` \
+         under [daemon]",
+        long.display()
+    );
+    assert_eq!(error, expected);
+    let source = nix::errno::Errno::EACCES;
+    let denied = SocketError::Refused { path: "/run/lb/lb.sock".into(), source }.to_string();
+    assert_eq!(
+        denied,
+        "cannot listen on socket /run/lb/lb.sock: Permission denied: run as root, or name another \
+         by --socket or by `socket` under [daemon]"
+    );
 }

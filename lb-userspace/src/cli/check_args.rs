@@ -4,7 +4,10 @@ use std::{num::NonZeroU16, time::Duration};
 
 use clap::{Args, ValueEnum};
 
-use super::failure::Failure;
+use super::{
+    failure::Failure,
+    values::{duration, number},
+};
 use crate::model::{Check, HttpCheck, Probe, Timing};
 
 const HEADING: &str = "Health check";
@@ -18,6 +21,7 @@ pub(crate) struct CheckArgs {
     check: Option<CheckType>,
     /// The port to check; the backend's own by default.
     #[arg(long, value_name = "PORT", requires = "check")]
+    #[arg(value_parser = number(NonZeroU16::MIN..=NonZeroU16::MAX))]
     check_port: Option<NonZeroU16>,
     /// The path and query to request (http) [default: /].
     #[arg(long, value_name = "PATH", requires = "check")]
@@ -27,6 +31,7 @@ pub(crate) struct CheckArgs {
     check_host: Option<String>,
     /// The statuses that are good (http) [default: 200 to 399].
     #[arg(long, value_name = "STATUS,…", value_delimiter = ',', requires = "check")]
+    #[arg(value_parser = number(100..=599u16))]
     check_expect: Vec<u16>,
     /// Time from one probe to the next [default: 2s].
     #[arg(long, value_name = "TIME", value_parser = duration, requires = "check")]
@@ -35,10 +40,10 @@ pub(crate) struct CheckArgs {
     #[arg(long, value_name = "TIME", value_parser = duration, requires = "check")]
     check_timeout: Option<Duration>,
     /// Good probes in a row that bring a backend back [default: 2].
-    #[arg(long, value_name = "N", value_parser = at_least_one(), requires = "check")]
+    #[arg(long, value_name = "N", value_parser = number(1..=u16::MAX), requires = "check")]
     rise: Option<u16>,
     /// Bad probes in a row that take a backend out [default: 3].
-    #[arg(long, value_name = "N", value_parser = at_least_one(), requires = "check")]
+    #[arg(long, value_name = "N", value_parser = number(1..=u16::MAX), requires = "check")]
     fall: Option<u16>,
 }
 
@@ -46,16 +51,6 @@ pub(crate) struct CheckArgs {
 enum CheckType {
     Tcp,
     Http,
-}
-
-/// A length of time as people write it.
-pub(crate) fn duration(text: &str) -> Result<Duration, String> {
-    humantime::parse_duration(text)
-        .map_err(|_| "write a time with its unit, such as 2s or 500ms".to_owned())
-}
-
-fn at_least_one() -> clap::builder::RangedI64ValueParser<u16> {
-    clap::value_parser!(u16).range(1..)
 }
 
 impl CheckArgs {

@@ -10,6 +10,7 @@ use super::{
     failure::Failure,
     machine::{self, Decapsulator},
     table::{Column, table},
+    values::host,
 };
 use crate::config::Mode;
 
@@ -38,7 +39,7 @@ pub(crate) struct Attach {
     #[arg(value_parser = interface_name)]
     interface: String,
     /// The balancers' own addresses; packets from others are not unwrapped.
-    #[arg(long, value_name = "ADDRESS", required = true, num_args = 1..)]
+    #[arg(long, value_name = "ADDRESS", required = true, num_args = 1.., value_parser = host)]
     from: Vec<IpAddr>,
     /// Where in the kernel packets are unwrapped.
     #[arg(long, value_enum, default_value_t)]
@@ -112,6 +113,7 @@ fn decapsulators(all: &[Decapsulator]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cli::console::Output;
 
     #[test]
     fn a_name_that_no_interface_can_have_is_refused() {
@@ -119,6 +121,18 @@ mod tests {
             assert!(interface_name(name).is_err(), "{name:?}");
         }
         assert_eq!(interface_name("eth0.100").unwrap(), "eth0.100");
+    }
+
+    #[test]
+    fn an_interface_that_is_not_there_is_not_found_and_those_that_are_there_are_named() {
+        let from = vec!["192.0.2.1".parse().unwrap()];
+        let attach = Attach { interface: "eth77".to_owned(), from, mode: Mode::Auto };
+        let console = Console::new("/nonexistent".as_ref(), Output::Table);
+        let failure = Decap::Attach(attach).run(&console).unwrap_err();
+        assert_eq!(failure.code(), 3);
+        let said = failure.sentence();
+        assert!(said.starts_with("there is no interface eth77; there are: "), "{said}");
+        assert!(said.contains("lo"), "{said}");
     }
 
     #[test]

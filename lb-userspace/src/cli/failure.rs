@@ -13,6 +13,9 @@ pub(crate) enum Failure {
     /// The daemon refused, or is not there.
     #[error(transparent)]
     Daemon(#[from] ClientError),
+    /// What was named is not on this machine.
+    #[error("{0}")]
+    NotFound(String),
     /// Arguments that contradict each other.
     #[error("{0}")]
     Usage(String),
@@ -51,6 +54,7 @@ impl Failure {
             },
             Self::Daemon(ClientError::Garbled { .. }) | Self::Other(_) => 1,
             Self::Usage(_) => 2,
+            Self::NotFound(_) => 3,
             Self::Arguments(error) => u8::try_from(error.exit_code()).unwrap_or(2),
             Self::Daemon(_) => 5,
         }
@@ -95,12 +99,9 @@ fn usage(rendered: &str) -> String {
 /// An error and its causes, each said once: many errors quote their cause themselves.
 fn chain(error: &anyhow::Error) -> String {
     error.chain().skip(1).map(ToString::to_string).fold(error.to_string(), |said, cause| {
-        let last = said.rsplit(": ").next().unwrap_or_default();
-        if said.contains(&cause) || cause.ends_with(last) {
-            said
-        } else {
-            format!("{said}: {cause}")
-        }
+        // Such as `EACCES: Permission denied`, of which an error quotes the words.
+        let words = cause.split_once(": ").map_or(cause.as_str(), |(_, words)| words);
+        if said.contains(words) { said } else { format!("{said}: {cause}") }
     })
 }
 
@@ -137,6 +138,9 @@ mod tests {
         let error =
             anyhow::anyhow!("EACCES: Permission denied").context("socket: Permission denied");
         assert_eq!(Failure::from(error).sentence(), "socket: Permission denied");
+        let error = anyhow::anyhow!("EACCES: Permission denied")
+            .context("socket: Permission denied: run as root");
+        assert_eq!(Failure::from(error).sentence(), "socket: Permission denied: run as root");
     }
 
     #[test]

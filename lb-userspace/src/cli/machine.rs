@@ -8,10 +8,11 @@ use std::{
 use lb_common::decap::Outcome;
 use serde::Serialize;
 
+use super::failure::Failure;
 use crate::{
     config::{self, Config, Mode},
     daemon,
-    dataplane::{self, XdpMode, decap},
+    dataplane::{self, DataplaneError, XdpMode, decap},
     state::Desired,
 };
 
@@ -55,8 +56,11 @@ pub(crate) fn attach_decap(
     interface: &str,
     balancers: &[IpAddr],
     mode: Mode,
-) -> anyhow::Result<()> {
-    Ok(decap::attach(interface, balancers, mode, &pin_dir())?)
+) -> Result<(), Failure> {
+    decap::attach(interface, balancers, mode, &pin_dir()).map_err(|error| match error {
+        DataplaneError::NoInterface { .. } => Failure::NotFound(error.to_string()),
+        other => Failure::Other(other.into()),
+    })
 }
 
 /// Unwraps no more; false when it did not.

@@ -19,6 +19,7 @@ mod service;
 mod stats;
 mod status;
 mod table;
+mod values;
 
 use std::{path::PathBuf, process::ExitCode};
 

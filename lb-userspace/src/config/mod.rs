@@ -7,6 +7,7 @@ mod file;
 mod place;
 mod policy;
 mod resolve;
+mod restart;
 mod service;
 
 use std::{fs, path::Path};

@@ -134,10 +134,16 @@ impl Owner {
         let outcome =
             Config::load(&self.config_path).map_err(|error| error.to_string()).and_then(|config| {
                 let request = Change::Apply(config.desired).into();
-                self.change(request).map_err(|error| error.error)
+                self.change(request).map_err(|error| error.error)?;
+                Ok(self.config.differing(&config.daemon))
             });
         match outcome {
-            Ok(response) => log_differences(&response.differences),
+            Ok(waiting) if waiting.is_empty() => {}
+            Ok(waiting) => log::warn!(
+                "{}: {} changed: restart the daemon for that to count",
+                self.config_path.display(),
+                waiting.join(", ")
+            ),
             Err(error) => log::error!("the config file is not applied: {error}"),
         }
     }

@@ -2,6 +2,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    fs,
     net::IpAddr,
     path::Path,
     time::{Duration, SystemTime},
@@ -19,14 +20,14 @@ use tokio::{
 use super::owner::{Inbox, Owner, is_checked, log_differences};
 use crate::{
     api::{server, socket::Socket},
-    config::{Config, DaemonConfig},
-    dataplane::{Dataplane, DataplaneConfig},
+    config::{Config, DaemonConfig, Paths},
+    dataplane::{Claim, Dataplane, DataplaneConfig, Recalled, recall},
     health,
     model::{BackendKey, OnFailure},
     network::{Network, NextHopReport},
     state::{
-        HashSeed, Health, Ids, MaglevCache, Observed, PlanSettings, State, Tables,
-        Warming, hash_key, startup,
+        Desired, HashSeed, Health, Ids, MaglevCache, Observed, PlanSettings, State, Tables,
+        Warming, startup,
     },
 };
 
@@ -40,22 +41,21 @@ const QUEUE: usize = 1024;
 /// their way until `lb detach` or the next daemon. `socket` goes before the config file's.
 pub fn run(config_path: &Path, socket: Option<&Path>) -> anyhow::Result<()> {
     env_logger::Builder::from_env(env_logger::Env::default().default_filter_or("info")).init();
-    let mut config = Config::load_to_run(config_path)?;
-    if let Some(socket) = socket {
-        socket.clone_into(&mut config.daemon.paths.socket);
-    }
+    let config = Config::load_to_run(config_path)?;
+    let socket = socket.unwrap_or(&config.daemon.paths.socket).to_owned();
     raise_file_limit();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
         .build()
         .context("cannot start the async runtime")?;
-    runtime.block_on(serve(config, config_path))
+    runtime.block_on(serve(config, config_path, &socket))
 }
 
-async fn serve(config: Config, config_path: &Path) -> anyhow::Result<()> {
+async fn serve(config: Config, config_path: &Path, socket: &Path) -> anyhow::Result<()> {
     // First of all: a second daemon must not touch what the first one runs.
-    let socket = Socket::bind(&config.daemon.paths.socket)?;
+    let socket = Socket::bind(socket)?;
+    let _claim = Claim::take(&config.daemon.paths.pins)?;
     let (stop, stopped) = oneshot::channel();
     let (reload, reloads) = mpsc::channel(1);
     tokio::spawn(signals(stop, reload)?);
@@ -69,7 +69,6 @@ async fn serve(config: Config, config_path: &Path) -> anyhow::Result<()> {
     owner.watch();
     owner.wait_for_next_hops(&mut inbox.next_hops).await;
     owner.replan();
-    owner.state.save(&owner.config.paths.state)?;
     log::info!("ready: {} services", owner.state.desired.services.len());
 
     let owner = tokio::spawn(owner.run(inbox));
@@ -92,14 +91,21 @@ fn adopt(
 ) -> anyhow::Result<Owner> {
     let Config { desired: file, daemon: config } = config;
     let saved = State::load(&config.paths.state)?;
-    let (desired, differences) = startup(&file, saved.as_ref());
+    let known = match &saved {
+        Some(saved) => Some(saved.clone()),
+        None => recalled(&config.paths, &file)?,
+    };
+    let (desired, differences) = startup(&file, known.as_ref());
     config.limits.admit(&desired)?;
-    let hash_seed = hash_seed(&config, saved.as_ref())?;
-    let known = saved.map(|saved| saved.ids).unwrap_or_default();
+    let hash_seed = hash_seed(&config, known.as_ref())?;
+    let known = known.map(|known| known.ids).unwrap_or_default();
     let ids = known.assign(&desired, config.limits.ids())?;
     let state = State { desired, ids, hash_seed, file };
 
-    let (dataplane, adopted) = Dataplane::open(&dataplane_config(&config, hash_seed))?;
+    // Remembered first, as with every change: what cannot be remembered does not run.
+    state.save(&config.paths.state)?;
+    let (dataplane, adopted) = Dataplane::open(&dataplane_config(&config, hash_seed))
+        .inspect_err(|_| put_back(&config.paths.state, saved.as_ref()))?;
     log::info!("{} services and {} backends adopted", adopted.services, adopted.backends);
     for interface in &adopted.detached {
         log::info!("{interface}: detached, as the config file does not name it");
@@ -127,14 +133,39 @@ fn adopt(
     })
 }
 
+/// Makes the state file what it was before a start that failed.
+fn put_back(path: &Path, saved: Option<&State>) {
+    let done = match saved {
+        Some(saved) => saved.save(path).map_err(|error| error.to_string()),
+        None => fs::remove_file(path).map_err(|error| format!("{}: {error}", path.display())),
+    };
+    if let Err(error) = done {
+        log::warn!("the state file is not as it was before: {error}");
+    }
+}
+
 fn dataplane_config(config: &DaemonConfig, hash_seed: HashSeed) -> DataplaneConfig {
     DataplaneConfig {
         pin_dir: config.paths.pins.clone(),
         interfaces: config.interfaces.iter().map(ToString::to_string).collect(),
         mode: config.mode,
         limits: config.limits,
-        hash_key: hash_key(hash_seed.as_bytes()),
+        hash_seed,
     }
+}
+
+/// What the pinned maps still know when the state file is gone: who has which number, and the hash
+/// key. Flows keep their backends by it.
+fn recalled(paths: &Paths, file: &Desired) -> anyhow::Result<Option<State>> {
+    let Some(Recalled { hash_seed, tables }) = recall(&paths.pins)? else { return Ok(None) };
+    log::warn!(
+        "there is no state file {}: the changes made by command are lost, the data path pinned in \
+         {} goes on with the config file",
+        paths.state.display(),
+        paths.pins.display()
+    );
+    let ids = Ids::recovered(file, &tables);
+    Ok(Some(State { desired: Desired::default(), ids, hash_seed, file: Desired::default() }))
 }
 
 /// Where the hash key comes from: the config's secret, or what was drawn at the first start.

@@ -16,6 +16,19 @@ pub enum DataplaneError {
         /// What was tried.
         action: String,
     },
+    /// No permission to mount a BPF file system.
+    #[error(
+        "mounting a BPF file system on {mount_point} is not permitted: run as root or with \
+         CAP_SYS_ADMIN, or have root run `mount -t bpf bpf {mount_point}` first",
+        mount_point = .0.display()
+    )]
+    MayNotMount(PathBuf),
+    /// No permission to read or write where pins are.
+    #[error("{action} is not permitted: run as root, or have root give this user the directory")]
+    MayNotPin {
+        /// What was tried.
+        action: String,
+    },
     /// There is no BPF file system to pin to.
     #[error(
         "{path} is not on a BPF file system ({reason}): run `mount -t bpf bpf {mount_point}`",
@@ -30,11 +43,23 @@ pub enum DataplaneError {
         /// Why it was not mounted.
         reason: String,
     },
+    /// Another daemon runs what is pinned there.
+    #[error(
+        "another lb daemon runs the data path that is pinned in {path}: stop that daemon, or give \
+         this one `pins`, `state` and `interfaces` of its own",
+        path = path.display()
+    )]
+    Claimed {
+        /// Where maps and links are pinned.
+        path: PathBuf,
+    },
     /// A configured interface does not exist.
-    #[error("there is no interface {name}: see `ip link` for those there are")]
+    #[error("there is no interface {name}; {there}")]
     NoInterface {
         /// Its name.
         name: String,
+        /// Which there are.
+        there: String,
     },
     /// Another program holds the interface.
     #[error(
@@ -87,8 +112,8 @@ pub enum DataplaneError {
     },
     /// The pinned tables were laid out by another hash key.
     #[error(
-        "the pinned service table was laid out with another hash key: restore the key or run \
-         `lb detach` first"
+        "the pinned service table was laid out with another hash key: set `hash_key` back to what it \
+         was, or run `lb detach` first"
     )]
     OtherHashKey,
     /// The kernel is too old.
@@ -133,6 +158,15 @@ impl DataplaneError {
         let action = action.into();
         move |source| match source.kind() {
             io::ErrorKind::PermissionDenied => Self::NotPermitted { action },
+            _ => Self::Io { action, source },
+        }
+    }
+
+    /// Of a directory or file where pins are: no capability of BPF's opens it.
+    pub(super) fn file(action: impl Into<String>) -> impl FnOnce(io::Error) -> Self {
+        let action = action.into();
+        move |source| match source.kind() {
+            io::ErrorKind::PermissionDenied => Self::MayNotPin { action },
             _ => Self::Io { action, source },
         }
     }

@@ -2,7 +2,7 @@
 
 use std::{fmt, io};
 
-use nix::net::if_::if_nametoindex;
+use nix::net::if_::{Interface, if_nameindex, if_nametoindex};
 use rtnetlink::{
     packet_core::{NLM_F_REQUEST, NetlinkHeader, NetlinkMessage, NetlinkPayload},
     packet_route::{
@@ -14,7 +14,7 @@ use rtnetlink::{
 use serde::{Deserialize, Serialize};
 
 use super::DataplaneError;
-use crate::config::Mode;
+use crate::{config::Mode, state::there_are};
 
 /// Where in the kernel XDP runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -55,7 +55,15 @@ pub(super) struct Attached {
 
 /// The index of an interface.
 pub(super) fn index(name: &str) -> Result<u32, DataplaneError> {
-    if_nametoindex(name).map_err(|_| DataplaneError::NoInterface { name: name.to_owned() })
+    if_nametoindex(name).map_err(|_| {
+        let all = if_nameindex().map(|all| all.iter().map(name_of).collect::<Vec<_>>());
+        let there = there_are(all.unwrap_or_default().iter());
+        DataplaneError::NoInterface { name: name.to_owned(), there }
+    })
+}
+
+fn name_of(interface: &Interface) -> String {
+    interface.name().to_string_lossy().into_owned()
 }
 
 /// The XDP program on the interface with this index, if there is one.

@@ -6,6 +6,7 @@
 
 mod attach;
 mod census;
+mod claim;
 mod counters;
 pub mod decap;
 mod detach;
@@ -22,6 +23,7 @@ mod loads;
 mod memory;
 mod open;
 mod pin;
+mod recall;
 mod run;
 mod sweep;
 mod tables;
@@ -48,12 +50,13 @@ use lb_common::{
 };
 
 pub use census::Census;
+pub use claim::Claim;
 pub use detach::{Detached, detach};
 pub use error::DataplaneError;
-
 pub use interface::XdpMode;
 pub use layout::Full;
 pub use open::{Adopted, DataplaneConfig};
+pub use recall::{Recalled, recall};
 pub use run::{Ingress, Outcome};
 
 use self::memory::Words;

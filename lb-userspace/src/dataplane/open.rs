@@ -25,11 +25,15 @@ use super::{
     loads::Loads,
     memory::Words,
     pin::{self, Pins},
+    recall,
     sweep::{self, Sweep},
     tables::Arrays,
     turns::Turns,
 };
-use crate::config::{Limits, Mode};
+use crate::{
+    config::{Limits, Mode},
+    state::{HashSeed, hash_key},
+};
 
 /// The balancer's object, as the build made it.
 static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/balance.o"));
@@ -48,8 +52,8 @@ pub struct DataplaneConfig {
     pub mode: Mode,
     /// The sizes of the maps.
     pub limits: Limits,
-    /// The key of every hash.
-    pub hash_key: HashKey,
+    /// The seed of the key of every hash.
+    pub hash_seed: HashSeed,
 }
 
 /// What a start found, and goes on with.
@@ -136,9 +140,10 @@ fn open(
     pins: &Pins,
     places: &[Place],
 ) -> Result<(Dataplane, Adopted), DataplaneError> {
-    let settings = config.limits.settings(config.hash_key);
+    let settings = config.limits.settings(hash_key(config.hash_seed.as_bytes()));
     let program = load(config.limits, &settings, Some(&pins.maps()))?;
     let mut dataplane = Dataplane::assemble(config.limits, settings, program)?;
+    recall::keep_seed(&pins.maps(), config.hash_seed)?;
     let xdp = load::xdp(&mut dataplane.program, PROGRAM)?;
     let interfaces = attach::attach(xdp, places, config.mode)?;
     let detached = attach::detach_others(&pins.links(), places)?;

@@ -3,6 +3,7 @@
 
 use std::{
     fs, io,
+    os::unix::fs::DirBuilderExt as _,
     path::{Path, PathBuf},
 };
 
@@ -71,11 +72,11 @@ pub(super) fn names(dir: &Path) -> Result<Vec<String>, DataplaneError> {
     let failed = || format!("reading {}", dir.display());
     let entries = match fs::read_dir(dir) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-        entries => entries.map_err(DataplaneError::io(failed()))?,
+        entries => entries.map_err(DataplaneError::file(failed()))?,
     };
     let name = |entry: io::Result<fs::DirEntry>| Ok(entry?.file_name().to_string_lossy().into());
     let names: io::Result<Vec<String>> = entries.map(name).collect();
-    let mut names = names.map_err(DataplaneError::io(failed()))?;
+    let mut names = names.map_err(DataplaneError::file(failed()))?;
     names.sort();
     Ok(names)
 }
@@ -85,7 +86,7 @@ pub(super) fn remove(path: &Path) -> Result<bool, DataplaneError> {
     match fs::remove_file(path) {
         Ok(()) => Ok(true),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
-        Err(error) => Err(DataplaneError::io(format!("removing {}", path.display()))(error)),
+        Err(error) => Err(DataplaneError::file(format!("removing {}", path.display()))(error)),
     }
 }
 
@@ -93,7 +94,7 @@ pub(super) fn remove(path: &Path) -> Result<bool, DataplaneError> {
 pub(super) fn remove_dir(dir: &Path) -> Result<(), DataplaneError> {
     match fs::remove_dir(dir) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => {
-            Err(DataplaneError::io(format!("removing {}", dir.display()))(error))
+            Err(DataplaneError::file(format!("removing {}", dir.display()))(error))
         }
         _ => Ok(()),
     }
@@ -101,12 +102,14 @@ pub(super) fn remove_dir(dir: &Path) -> Result<(), DataplaneError> {
 
 /// Makes a directory for pins, in a BPF file system that is mounted if there is none.
 ///
-/// Nothing is ever mounted over a directory that has something in it.
+/// Nothing is ever mounted over a directory that has something in it. All of it is its owner's alone:
+/// whoever can open the directory can hold its lock.
 pub(super) fn prepare(pin_dir: &Path, dir: &Path) -> Result<(), DataplaneError> {
     if !is_bpffs(pin_dir) {
         mount_for(pin_dir)?;
     }
-    fs::create_dir_all(dir).map_err(DataplaneError::io(format!("creating {}", dir.display())))
+    let created = fs::DirBuilder::new().recursive(true).mode(0o700).create(dir);
+    created.map_err(DataplaneError::file(format!("creating {}", dir.display())))
 }
 
 /// True when the directory lies, or would lie, in a BPF file system.
@@ -122,10 +125,7 @@ fn mount_for(pin_dir: &Path) -> Result<(), DataplaneError> {
     let customary = Path::new(CUSTOMARY_MOUNT);
     let mount_point = if pin_dir.starts_with(customary) { customary } else { pin_dir };
     mount_bpffs(mount_point).map_err(|error| match error.kind() {
-        io::ErrorKind::PermissionDenied => {
-            let action = format!("mounting a BPF file system on {}", mount_point.display());
-            DataplaneError::NotPermitted { action }
-        }
+        io::ErrorKind::PermissionDenied => DataplaneError::MayNotMount(mount_point.to_owned()),
         _ => DataplaneError::NoBpffs {
             path: pin_dir.to_owned(),
             mount_point: mount_point.to_owned(),
@@ -142,8 +142,7 @@ fn mount_bpffs(mount_point: &Path) -> io::Result<()> {
     if fs::read_dir(mount_point)?.next().is_some() {
         return Err(io::Error::other("it has other files in it"));
     }
-    let none: Option<&str> = None;
-    mount(Some("bpf"), mount_point, Some("bpf"), MsFlags::empty(), none)?;
+    mount(Some("bpf"), mount_point, Some("bpf"), MsFlags::empty(), Some("mode=700"))?;
     log::info!("mounted a BPF file system on {}", mount_point.display());
     Ok(())
 }

@@ -1,6 +1,8 @@
 //! The data path in this kernel, in a network namespace and a BPF file system of the test's own.
 //! These tests need root.
 
+mod access;
+
 use std::{net::IpAddr, path::Path, process::Command, sync::Arc};
 
 use lb_common::{
@@ -16,11 +18,9 @@ use nix::{
 };
 use tempfile::TempDir;
 
-use super::{Adopted, Dataplane, DataplaneConfig, Ingress, XdpMode, decap, detach};
+use super::{Adopted, Dataplane, DataplaneConfig, Ingress, XdpMode, decap, detach, recall};
 use crate::config::{Limits, Mode};
-use crate::state::{ServiceTable, Tables};
-
-const NOBODY: libc::uid_t = 65534;
+use crate::state::{HashSeed, ServiceTable, Tables};
 
 const LIMITS: Limits = Limits { flows: 512, services: 8, backends: 20, maglev_slots: 4096 };
 
@@ -47,7 +47,7 @@ impl World {
             interfaces: vec!["in0".into()],
             mode: Mode::Auto,
             limits: LIMITS,
-            hash_key: key(7),
+            hash_seed: seed(7),
         }
     }
 
@@ -80,6 +80,10 @@ fn add_pair() {
 fn ip(arguments: &str) {
     let status = Command::new("ip").args(arguments.split(' ')).status().unwrap();
     assert!(status.success(), "ip {arguments}");
+}
+
+fn seed(byte: u8) -> HashSeed {
+    HashSeed::from_bytes([byte; 32])
 }
 
 fn key(seed: u64) -> HashKey {
@@ -125,6 +129,8 @@ fn tables_outlive_the_daemon_and_are_adopted_byte_for_byte() {
     let held = first.held.clone();
     assert_eq!(first.arrays.read(), held);
     drop(first);
+    let recalled = recall(&world.pin_dir()).unwrap().unwrap();
+    assert_eq!((recalled.tables, recalled.hash_seed), (tables(), seed(7)));
 
     let (mut second, adopted) = world.open();
     assert_eq!((adopted.services, adopted.backends), (1, 2));
@@ -133,8 +139,9 @@ fn tables_outlive_the_daemon_and_are_adopted_byte_for_byte() {
     assert!(!second.apply(&tables()).unwrap(), "what was adopted is not written again");
 
     let detached = detach(&world.pin_dir()).unwrap();
-    assert_eq!((detached.interfaces, detached.maps), (vec!["in0".to_owned()], 9));
+    assert_eq!((detached.interfaces, detached.maps), (vec!["in0".to_owned()], 10));
     assert_eq!(detach(&world.pin_dir()).unwrap(), super::Detached::default());
+    assert!(recall(&world.pin_dir()).unwrap().is_none(), "what is detached is forgotten");
 }
 
 #[test]
@@ -178,7 +185,7 @@ fn a_start_with_other_limits_or_another_key_is_refused_and_leaves_all_running() 
     );
     let services = world.refusal(|config| config.limits.services = 100);
     assert!(services.contains("limits.services"), "{services}");
-    let key = world.refusal(|config| config.hash_key = key(8));
+    let key = world.refusal(|config| config.hash_seed = seed(8));
     assert!(key.contains("another hash key"), "{key}");
     assert_eq!(modes(&dataplane), [("in0".to_owned(), Some(XdpMode::Native))]);
 }
@@ -232,7 +239,8 @@ fn a_driver_without_native_xdp_gets_the_generic_mode_unless_native_is_demanded()
 fn what_stands_in_the_way_is_named_with_the_remedy() {
     let world = World::new();
     let missing = world.refusal(|config| config.interfaces = vec!["eth7".into()]);
-    assert!(missing.starts_with("there is no interface eth7"), "{missing}");
+    assert!(missing.starts_with("there is no interface eth7; there are: "), "{missing}");
+    assert!(["lo", "in0", "out0"].iter().all(|there| missing.contains(there)), "{missing}");
 
     let (_other, _) = world.open();
     let second = TempDir::new().unwrap();
@@ -315,23 +323,6 @@ fn decapsulation_is_attached_changed_and_detached_by_interface() {
     assert!(decap::detach("in0", &pin_dir).unwrap());
     assert!(!decap::detach("in0", &pin_dir).unwrap());
     assert_eq!(status(), []);
-}
-
-#[test]
-fn a_start_by_an_ordinary_user_says_what_is_not_permitted() {
-    let world = World::new();
-    drop(world.open());
-    detach(&world.pin_dir()).unwrap();
-    // Of this thread alone: it gives up every capability with the effective user id.
-    let unchanged = libc::uid_t::MAX;
-    // SAFETY: three integers.
-    let left = unsafe { libc::syscall(libc::SYS_setresuid, unchanged, NOBODY, unchanged) };
-    assert_eq!(left, 0);
-    let refusal = world.refusal(|_| ());
-    // SAFETY: three integers.
-    let back = unsafe { libc::syscall(libc::SYS_setresuid, unchanged, 0, unchanged) };
-    assert_eq!(back, 0);
-    assert!(refusal.contains("is not permitted: run as root"), "{refusal}");
 }
 
 #[test]

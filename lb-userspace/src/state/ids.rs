@@ -4,6 +4,8 @@
 //! the flow table may still name it, and would lead into whatever got it next. The one who swept
 //! them calls [`Ids::release`].
 
+mod recovered;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use lb_common::backend::BackendId;

@@ -20,6 +20,7 @@ pub use guard::guard;
 pub use idle::idle_epochs;
 pub use ids::{IdLimits, Ids, IdsExhausted, Quarantine};
 pub use maglev_cache::MaglevCache;
+pub(crate) use mutate::there_are;
 pub use observed::{Health, NextHop, Observed};
 pub use persist::{HashSeed, State, StateError, hash_key, startup};
 pub use plan::{PlanSettings, TunnelSources, plan, service_key};

@@ -200,13 +200,18 @@ fn completed(name: &ServiceName, service: &Service) -> Result<Service, Refusal> 
 }
 
 fn not_found<T: Display>(missing: &str, there: impl ExactSizeIterator<Item = T>) -> Refusal {
+    Refusal::NotFound(format!("{missing}; {}", there_are(there)))
+}
+
+/// What there is, for whoever named what is not there.
+pub(crate) fn there_are<T: Display>(there: impl ExactSizeIterator<Item = T>) -> String {
     let more = there.len().saturating_sub(LISTED);
     let names: Vec<String> = there.take(LISTED).map(|name| name.to_string()).collect();
-    Refusal::NotFound(match (names.as_slice(), more) {
-        ([], _) => format!("{missing}; there are none"),
-        (names, 0) => format!("{missing}; there are: {}", names.join(", ")),
-        (names, more) => format!("{missing}; there are: {} and {more} more", names.join(", ")),
-    })
+    match (names.as_slice(), more) {
+        ([], _) => "there are none".to_owned(),
+        (names, 0) => format!("there are: {}", names.join(", ")),
+        (names, more) => format!("there are: {} and {more} more", names.join(", ")),
+    }
 }
 
 #[cfg(test)]

@@ -47,6 +47,16 @@ impl HashSeed {
         Self(Sha256::new().chain_update(b"lb hash seed").chain_update(secret).finalize().into())
     }
 
+    /// Bytes that were a seed before.
+    pub fn from_bytes(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
+
+    /// The bytes, to keep them.
+    pub fn to_bytes(self) -> [u8; 32] {
+        self.0
+    }
+
     /// The bytes, for [`hash_key`].
     pub fn as_bytes(&self) -> &[u8] {
         &self.0
@@ -102,7 +112,10 @@ pub enum StateError {
         source: io::Error,
     },
     /// The file cannot be replaced; the old one is still whole.
-    #[error("{path}: the state file cannot be written: {source}")]
+    #[error(
+        "{path}: the state file cannot be written: {source}: make its directory writable, with room \
+         in it, or name another file by `state` under [daemon]"
+    )]
     Write {
         /// The file.
         path: PathBuf,

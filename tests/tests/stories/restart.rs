@@ -69,17 +69,13 @@ fn changes_by_command_survive_a_restart() {
 #[test]
 fn detach_removes_everything() {
     let lab = serving(1);
-    let balancer = lab.balancer().host();
-    let attached = || balancer.run("bpftool", &["net", "show", "dev", "eth0"]).unwrap();
-    // The kernel itself keeps progs.debug and maps.debug there.
-    let find = ["/sys/fs/bpf", "-mindepth", "1", "-not", "-name", "*.debug"];
-    let pins = || balancer.run("find", &find).unwrap();
-    assert!(attached().contains("driver id"), "{}", attached());
-    assert_ne!(pins(), "");
+    let balancer = lab.balancer();
+    assert!(balancer.is_attached("eth0"));
+    assert_ne!(balancer.pins(), "");
 
-    lab.balancer().lb(&["detach"]).success();
-    assert!(!attached().contains("id "), "{}", attached());
-    assert_eq!(pins(), "");
+    balancer.lb(&["detach"]).success();
+    assert!(!balancer.is_attached("eth0"));
+    assert_eq!(balancer.pins(), "");
     lab.client("alice").request(VIP, "/").unwrap_err();
 }
 

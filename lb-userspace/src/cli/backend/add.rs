@@ -1,10 +1,10 @@
 //! `lb backend add`.
 
-use clap::{Args, builder::TypedValueParser};
+use clap::Args;
 
 use super::{MAX_FLOWS, Target, max_flows};
 use crate::{
-    cli::{console::Console, failure::Failure},
+    cli::{console::Console, failure::Failure, values::weight},
     model::{MaxFlows, Weight},
     state::Change,
 };
@@ -15,8 +15,7 @@ pub(crate) struct Add {
     #[command(flatten)]
     target: Target,
     /// Its share of new flows, relative to the other backends; 0 for none.
-    #[arg(long, value_name = "N", default_value = "1",
-          value_parser = clap::value_parser!(u16).map(Weight))]
+    #[arg(long, value_name = "N", default_value = "1", value_parser = weight)]
     weight: Weight,
     /// Let it serve only while fewer primaries than the service's min_primaries are healthy.
     #[arg(long)]

@@ -18,10 +18,10 @@ use tokio::{
 use super::Target;
 use crate::{
     cli::{
-        check_args::duration,
         console::{Console, print, print_raw},
         failure::Failure,
         force::Force,
+        values::duration,
     },
     model::{Admin, BackendAddress, BackendKey, ServiceName},
     state::Change,

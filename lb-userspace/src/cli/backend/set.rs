@@ -1,10 +1,10 @@
 //! `lb backend set`.
 
-use clap::{Args, builder::TypedValueParser};
+use clap::Args;
 
 use super::{MAX_FLOWS, Target, max_flows};
 use crate::{
-    cli::{console::Console, failure::Failure, force::Force},
+    cli::{console::Console, failure::Failure, force::Force, values::weight},
     model::{MaxFlows, Weight},
     state::{BackendSettings, Change},
 };
@@ -15,7 +15,7 @@ pub(crate) struct Set {
     #[command(flatten)]
     target: Target,
     /// Its share of new flows, relative to the other backends; 0 for none.
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).map(Weight))]
+    #[arg(long, value_name = "N", value_parser = weight)]
     weight: Option<Weight>,
     /// Let it serve only while fewer primaries than the service's min_primaries are healthy.
     #[arg(long)]

@@ -1,10 +1,10 @@
 //! The flags that `service add` and `service set` share.
 
-use clap::{Args, builder::TypedValueParser};
+use clap::Args;
 
 use super::policy_args::PolicyArgs;
 use crate::{
-    cli::{check_args::CheckArgs, failure::Failure},
+    cli::{check_args::CheckArgs, failure::Failure, values::table_size},
     model::{Forward, Scheduler, TableSize},
     state::ServiceSettings,
 };
@@ -19,8 +19,7 @@ pub(crate) struct Settings {
     #[arg(long, value_enum, value_name = "METHOD")]
     forward: Option<Forward>,
     /// Slots of the Maglev table: a power of two from 32 to 1048576.
-    #[arg(long, value_name = "SLOTS",
-          value_parser = clap::value_parser!(u32).try_map(TableSize::try_from))]
+    #[arg(long, value_name = "SLOTS", value_parser = table_size)]
     table_size: Option<TableSize>,
     #[command(flatten)]
     policy: PolicyArgs,

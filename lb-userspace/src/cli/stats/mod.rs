@@ -2,15 +2,15 @@
 
 mod rates;
 
-use std::{num::NonZeroU32, time::Duration};
+use std::time::Duration;
 
 use clap::Args;
 
 use super::{
-    check_args::duration,
     console::{Console, print},
     failure::Failure,
     table::{Column, table},
+    values::{duration, number},
 };
 use crate::api::{Stats, Traffic, VerdictStats};
 use rates::Rates;
@@ -34,7 +34,8 @@ pub(crate) struct StatsCommand {
     interval: Duration,
     /// How many times to measure.
     #[arg(long, value_name = "N", default_value = "1", requires = "rate")]
-    count: NonZeroU32,
+    #[arg(value_parser = number(1..=u32::MAX))]
+    count: u32,
 }
 
 fn pause(text: &str) -> Result<Duration, String> {
@@ -50,7 +51,7 @@ impl StatsCommand {
         if !self.rate {
             return console.show(&earlier, totals);
         }
-        for round in 0..self.count.get() {
+        for round in 0..self.count {
             if round > 0 && console.for_people() {
                 print("")?;
             }

@@ -14,7 +14,7 @@ use lb_common::{
 };
 
 use super::Step;
-use crate::state::Share;
+use crate::state::{ServiceTable, Share, Tables, Tuning};
 
 /// A mirror of the arrays, without what is empty in them.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -41,6 +41,23 @@ impl Held {
         probes(settings, key)
             .map_while(|index| Some((index, self.slots.get(&index)?)))
             .find_map(|(index, slot)| (slot.key() == key).then_some(index))
+    }
+
+    /// The tables that were applied, as far as packets can find them.
+    pub(in crate::dataplane) fn tables(&self) -> Tables {
+        let services = self.slots.values().filter(|slot| slot.selector.is_service());
+        let table = |slot: &ServiceSlot| ServiceTable {
+            id: slot.id,
+            tuning: Tuning::of(slot),
+            maglev: self.table_of(slot).cloned(),
+            rotation: self.rotation_of(slot).cloned(),
+        };
+        Tables {
+            vips: services.clone().map(|slot| slot.address.into()).collect(),
+            services: services.map(|slot| (slot.key(), table(slot))).collect(),
+            backends: self.backends.clone(),
+            shares: self.shares.clone(),
+        }
     }
 
     /// The Maglev table that a slot points at.
