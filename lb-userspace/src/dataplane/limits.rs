@@ -130,7 +130,7 @@ mod tests {
             let vip = Ipv4Addr::from(0xcb00_7100 + u32::from(number));
             let key = ServiceKey::service(Address::v4(vip.octets()), [1, 187], 6);
             let id = number + 1;
-            let service = ServiceTable { id, scheduler: 0, idle: [1; 4], maglev: None };
+            let service = ServiceTable { id, ..ServiceTable::default() };
             wanted.vips.insert(vip.into());
             wanted.services.insert(key, service);
         }

@@ -22,6 +22,12 @@ impl Loads {
         Self(words)
     }
 
+    /// All of it.
+    #[cfg(test)]
+    pub(super) fn words(&self) -> &Words {
+        &self.0
+    }
+
     /// The count of a backend's live flows. Whoever changes an entry of the flow table, by the exchange
     /// that succeeds, changes it.
     pub(super) fn flows(&self, id: BackendId) -> Option<&AtomicU64> {

@@ -20,9 +20,10 @@ use tempfile::TempDir;
 
 use super::{Adopted, Dataplane, DataplaneConfig, Ingress, XdpMode, decap, detach, recall};
 use crate::config::{Limits, Mode};
-use crate::state::{HashSeed, ServiceTable, Tables};
+use crate::state::{HashSeed, ServiceTable, Tables, Tuning};
 
-const LIMITS: Limits = Limits { flows: 512, services: 8, backends: 20, maglev_slots: 4096 };
+const LIMITS: Limits =
+    Limits { flows: 512, affinities: 64, services: 8, backends: 20, maglev_slots: 4096 };
 
 /// A network namespace for this thread with a pair of interfaces, and a directory for pins.
 struct World {
@@ -109,7 +110,9 @@ fn tables() -> Tables {
         tables.backends.insert(id, entry);
     }
     let maglev: Arc<[u16]> = (0..1024).map(|slot| if slot % 3 == 0 { 3 } else { 20 }).collect();
-    let service = ServiceTable { id: 5, scheduler: 0, idle: [1, 2, 70, 3], maglev: Some(maglev) };
+    let tuning = Tuning { idle: [1, 2, 70, 3], ..Tuning::default() };
+    let rotation = Some([3, 20, 3].into());
+    let service = ServiceTable { id: 5, tuning, maglev: Some(maglev), rotation };
     tables.services.insert(ServiceKey::service(vip, 443u16.to_be_bytes(), 6), service);
     tables
 }

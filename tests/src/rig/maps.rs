@@ -9,17 +9,24 @@ use std::{
 use lb::state::Tables;
 use lb_common::{
     address::Address,
-    backend::{BackendEntry, BackendId},
+    backend::{BackendEntry, BackendId, Load},
     flow::{
         Entry,
         bucket::{Bucket, LANES},
         entry::Epoch,
     },
     maglev::{CHUNK_SLOTS, Region},
-    pipeline::{Arrival, Maps},
+    pipeline::{Arrival, Maps, Steps, Table},
+    rotation::Rotation,
     service::{ServiceKey, ServiceSlot},
     settings::{GUARD_BITS, Settings},
 };
+
+type Buckets = Vec<[Cell<u64>; LANES]>;
+
+fn buckets(mask: u32) -> Buckets {
+    (0..=mask).map(|_| array::from_fn(|_| Cell::new(0))).collect()
+}
 
 /// What the kernel's maps hold, laid out anew from the tables.
 pub(super) struct HostMaps {
@@ -27,32 +34,42 @@ pub(super) struct HostMaps {
     guard: Vec<u64>,
     services: Vec<ServiceSlot>,
     backends: BTreeMap<BackendId, BackendEntry>,
+    loads: BTreeMap<BackendId, Cell<Load>>,
     arena: Vec<BackendId>,
-    flows: Vec<[Cell<u64>; LANES]>,
+    turns: BTreeMap<u16, Cell<u32>>,
+    flows: Buckets,
+    affinity: Buckets,
     ingress: u32,
     now: Epoch,
 }
 
 impl HostMaps {
     pub(super) fn new(settings: Settings) -> Self {
-        let buckets = settings.bucket_mask as usize + 1;
         Self {
             settings,
             guard: Vec::new(),
             services: Vec::new(),
             backends: BTreeMap::new(),
+            loads: BTreeMap::new(),
             arena: Vec::new(),
-            flows: (0..buckets).map(|_| array::from_fn(|_| Cell::new(0))).collect(),
+            turns: BTreeMap::new(),
+            flows: buckets(settings.bucket_mask),
+            affinity: buckets(settings.affinity_mask),
             ingress: 0,
             now: Epoch::new(0),
         }
     }
 
-    /// Holds these tables from now on; flows stay.
+    /// Holds these tables from now on; flows stay, and so do their counts and the turns of services that
+    /// were there before.
     pub(super) fn hold(&mut self, tables: &Tables) {
         self.guard = vec![0; GUARD_BITS as usize / 64];
         self.services = vec![ServiceSlot::default(); self.settings.service_mask as usize + 1];
         self.backends = tables.backends.clone();
+        self.loads = tables.backends.keys().map(|id| (*id, self.load_of(tables, *id))).collect();
+        let turns = std::mem::take(&mut self.turns);
+        let ids = tables.services.values().map(|service| service.id);
+        self.turns = ids.map(|id| (id, turns.get(&id).cloned().unwrap_or_default())).collect();
         self.arena = Vec::new();
         for vip in &tables.vips {
             let address = Address::from(*vip);
@@ -62,13 +79,35 @@ impl HostMaps {
         }
         for (key, table) in &tables.services {
             let maglev = table.maglev.as_ref().map_or(0, |slots| {
-                let chunk = (self.arena.len() / CHUNK_SLOTS) as u32;
-                self.arena.extend(slots.iter());
-                Region::new(chunk, slots.len().ilog2() as u8, 1).word()
+                let log2 = slots.len().ilog2() as u8;
+                Region::new(self.lay_out(slots), log2, 1).word()
             });
-            let slot = ServiceSlot { id: table.id, idle: table.idle, maglev, ..Default::default() };
+            let rotation = table.rotation.as_ref().map_or(0, |turns| {
+                Rotation::new(self.lay_out(turns), turns.len(), 1).word()
+            });
+            let slot = ServiceSlot { id: table.id, maglev, rotation, ..Default::default() };
+            let slot = table.tuning.tune(slot);
             self.insert(*key, slot);
         }
+    }
+
+    /// Puts a table behind the others; its first chunk.
+    fn lay_out(&mut self, slots: &[BackendId]) -> u32 {
+        let chunk = (self.arena.len() / CHUNK_SLOTS) as u32;
+        self.arena.extend(slots);
+        self.arena.resize(self.arena.len().next_multiple_of(CHUNK_SLOTS), 0);
+        chunk
+    }
+
+    fn load_of(&self, tables: &Tables, id: BackendId) -> Cell<Load> {
+        let share = tables.shares.get(&id).copied().unwrap_or_default();
+        let flows = self.loads.get(&id).map_or(0, |load| load.get().flows);
+        Cell::new(Load { flows, weight: share.weight, most: share.most })
+    }
+
+    /// How many live flows each backend has.
+    pub(super) fn live_flows(&self) -> BTreeMap<BackendId, u64> {
+        self.loads.iter().map(|(id, load)| (*id, load.get().flows)).collect()
     }
 
     fn insert(&mut self, key: ServiceKey, slot: ServiceSlot) {
@@ -79,20 +118,14 @@ impl HostMaps {
         self.services[at.expect("a free slot")] = ServiceSlot { address, selector, ..slot };
     }
 
-    /// Frees the lanes of flows of these backends.
-    pub(super) fn sweep(&self, retired: &BTreeSet<BackendId>) {
-        for lane in self.flows.iter().flatten() {
+    /// Forgets the flows of these backends, and their clients.
+    pub(super) fn forget(&self, retired: &BTreeSet<BackendId>) {
+        for lane in self.flows.iter().chain(&self.affinity).flatten() {
             let entry = Entry::from_word(lane.get());
             if entry.is_some_and(|entry| retired.contains(&entry.backend())) {
                 lane.set(0);
             }
         }
-    }
-
-    /// Prepares for a packet that comes in by an interface, now.
-    pub(super) fn begin(&mut self, ingress: u32, now: Epoch) {
-        self.ingress = ingress;
-        self.now = now;
     }
 }
 
@@ -132,12 +165,25 @@ impl Maps for HostMaps {
         self.backends.get(&id)
     }
 
-    fn maglev(&self, chunk: u32, slot: usize) -> Option<BackendId> {
+    fn load(&self, id: BackendId) -> Option<Load> {
+        Some(self.loads.get(&id).map_or_else(Load::default, Cell::get))
+    }
+
+    fn slot(&self, chunk: u32, slot: usize) -> Option<BackendId> {
         self.arena.get(chunk as usize * CHUNK_SLOTS + slot).copied()
     }
 
-    fn bucket(&self, index: u32) -> Option<HostBucket<'_>> {
-        self.flows.get(index as usize).map(HostBucket)
+    fn next_turn(&self, service: u16) -> Option<u32> {
+        let turns = self.turns.get(&service)?;
+        Some(turns.replace(turns.get().wrapping_add(1)))
+    }
+
+    fn bucket(&self, table: Table, index: u32) -> Option<HostBucket<'_>> {
+        let table = match table {
+            Table::Flows => &self.flows,
+            Table::Affinity => &self.affinity,
+        };
+        table.get(index as usize).map(HostBucket)
     }
 
     fn now(&self) -> Epoch {
@@ -148,5 +194,16 @@ impl Maps for HostMaps {
         self.ingress
     }
 
+    fn add_flows(&self, id: BackendId, change: i64) {
+        if let Some(load) = self.loads.get(&id) {
+            let held = load.get();
+            load.set(Load { flows: held.flows.wrapping_add_signed(change), ..held });
+        }
+    }
+
     fn count(&self, _: BackendId, _: u32, _: Arrival) {}
+
+    fn count_evicted(&self, _: BackendId) {}
 }
+
+impl Steps for HostMaps {}

@@ -17,7 +17,7 @@ mod maps;
 pub mod packet;
 pub mod wire;
 
-use std::num::NonZeroU16;
+use std::{collections::BTreeMap, num::NonZeroU16};
 
 use lb::{
     config::{Config, Limits},
@@ -47,7 +47,7 @@ pub const BALANCER: [u8; 6] = [2, 0, 0, 0, 0, 0x1b];
 /// What [`Rig::new`] has room for. The flow table is so large that no bucket of it fills up: which
 /// flow then finds no place would hang on the clock.
 pub const LIMITS: Limits =
-    Limits { flows: 1 << 16, services: 16, backends: 64, maglev_slots: 1 << 16 };
+    Limits { flows: 1 << 16, affinities: 1 << 12, services: 16, backends: 64, maglev_slots: 1 << 16 };
 /// Bytes of metadata that leave no room for anything else: of the 256 that the kernel gives, it
 /// keeps 40 for a `struct xdp_frame`.
 const ALL_METADATA: u32 = 216;
@@ -81,6 +81,7 @@ impl Rig {
 
     /// As [`Rig::new`], with maps of other sizes.
     pub fn with_limits(config: &str, limits: Limits) -> Self {
+        kernel::stay_on_one_cpu();
         let config = Config::parse("lb.toml", config).expect("a config that is right");
         let ids = Ids::default().assign(&config.desired, limits.ids()).expect("enough numbers");
         let dataplane = Dataplane::unattached(limits, hash_key(SEED)).expect("a loaded program");
@@ -165,8 +166,8 @@ impl Rig {
     /// daemon does when it runs out of numbers.
     pub fn sweep(&mut self) {
         let gone = self.ids.quarantine().clone();
-        self.dataplane.sweep(&gone.backends);
-        self.twin.sweep(&gone.backends);
+        self.dataplane.forget(&gone.backends);
+        self.twin.forget(&gone.backends);
         self.ids.release(&gone);
     }
 
@@ -219,6 +220,7 @@ impl Rig {
         assert_eq!(ran.action, xdp_action(verdict.action()), "action of {verdict:?}");
         let outcome = Outcome { verdict, frame: ran.frame };
         assert_eq!(outcome, expected, "the kernel, and the same code on the host");
+        assert_eq!(self.live_flows(), self.twin.live_flows(), "live flows in both");
         outcome
     }
 
@@ -249,6 +251,11 @@ impl Rig {
         self.dataplane.backends([id]).expect("counters")[&id]
     }
 
+    /// The live flows of every backend that is configured.
+    fn live_flows(&self) -> BTreeMap<BackendId, u64> {
+        self.dataplane.live_flows(self.ids.backends().map(|(_, id)| id))
+    }
+
     /// The number by which the maps know a backend of the first service that has it.
     pub fn number(&self, backend: &str) -> BackendId {
         let ip = ip(backend);
@@ -256,9 +263,9 @@ impl Rig {
         id
     }
 
-    /// How many flows a backend has.
+    /// How many live flows a backend has.
     pub fn flows(&self, backend: &str) -> u64 {
-        self.dataplane.live_flows().get(&self.number(backend)).copied().unwrap_or_default()
+        self.live_flows()[&self.number(backend)]
     }
 }
 

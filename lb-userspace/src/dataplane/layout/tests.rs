@@ -1,12 +1,16 @@
 //! A plan's promises, checked after every single step against memory laid out as the maps are.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use lb_common::{
     address::Address,
     backend::{BackendEntry, BackendId},
     flow::hash::HashKey,
     maglev::{CHUNK_SLOTS, Region},
+    rotation::Rotation,
     service::{Selector, ServiceKey, ServiceSlot},
     settings::Settings,
 };
@@ -15,10 +19,11 @@ use proptest::{collection::btree_map, prelude::*};
 use super::{Capacity, Full, Held, Step, plan};
 use crate::{
     dataplane::{
+        loads::Loads,
         memory::{LINE_WORDS, Words},
         tables::Arrays,
     },
-    state::{ServiceTable, Tables},
+    state::{ServiceTable, Share, Tables, Tuning},
 };
 
 const SLOTS: u32 = 64;
@@ -27,7 +32,7 @@ const CAPACITY: Capacity = Capacity { services: 16, backends: 40, chunks: 24 };
 fn settings() -> Settings {
     let words = std::array::from_fn(|at| (at as u64 + 3).wrapping_mul(HashKey::MULTIPLIER));
     let hash_key = HashKey::new(words);
-    Settings { hash_key, bucket_mask: 0, service_mask: SLOTS - 1, epoch_shift: 10, reserved: 0 }
+    Settings { hash_key, bucket_mask: 0, service_mask: SLOTS - 1, epoch_shift: 10, affinity_mask: 0 }
 }
 
 fn arrays() -> Arrays {
@@ -37,23 +42,25 @@ fn arrays() -> Arrays {
         services: Words::anonymous(SLOTS as usize * line),
         backends: Words::anonymous((CAPACITY.backends as usize + 1) * line),
         shadows: Words::anonymous((CAPACITY.backends as usize + 1) * line),
-        maglev: Words::anonymous(CAPACITY.chunks as usize * line),
+        loads: Loads::new(Words::anonymous((CAPACITY.backends as usize + 1) * 16)),
+        arena: Words::anonymous(CAPACITY.chunks as usize * line),
     }
 }
 
 /// A set of services: for each its id, scheduler, table seed and size, and its backends' marks.
-type Drawn = BTreeMap<u8, (u8, u8, Option<(u8, u8)>, Vec<(u8, u8)>)>;
+type Drawn = BTreeMap<u8, (u8, u8, Option<(u8, u8)>, Option<u8>, Vec<(u8, u8)>)>;
 
 fn drawn() -> impl Strategy<Value = Drawn> {
     let backends = prop::collection::vec((0u8..3, 0u8..4), 1..4);
-    let service = (0u8..2, 0u8..2, prop::option::of((0u8..3, 5u8..7)), backends);
+    let maglev = prop::option::of((0u8..3, 5u8..7));
+    let service = (0u8..2, 0u8..2, maglev, prop::option::of(1u8..40), backends);
     btree_map(0u8..10, service, 0..8)
 }
 
 /// Services of one id use backends of their own, as a real plan has it.
 fn tables(drawn: &Drawn) -> Tables {
     let mut tables = Tables::default();
-    for (number, (renamed, scheduler, maglev, backends)) in drawn {
+    for (number, (renamed, scheduler, maglev, turns, backends)) in drawn {
         let vip = [203, 0, 113, number / 2];
         let key = ServiceKey::service(Address::v4(vip), [0, *number], 6);
         let id = u16::from(*number) * 2 + u16::from(*renamed) + 1;
@@ -68,12 +75,19 @@ fn tables(drawn: &Drawn) -> Tables {
                 ..BackendEntry::default()
             };
             tables.backends.insert(*id_of, entry);
+            let share = Share { weight: u32::from(*mac), most: u32::from(*flags) };
+            if share != Share::default() {
+                tables.shares.insert(*id_of, share);
+            }
         }
         let table = maglev.map(|(seed, log2)| {
             (0..1usize << log2).map(|at| ids[(at + usize::from(seed)) % ids.len()]).collect()
         });
         tables.vips.insert(std::net::Ipv4Addr::from(vip).into());
-        let service = ServiceTable { id, scheduler: *scheduler, idle: [1, 2, 3, 4], maglev: table };
+        let rotation = turns
+            .map(|turns| (0..usize::from(turns)).map(|at| ids[at % ids.len()]).collect());
+        let tuning = Tuning { scheduler: *scheduler, idle: [1, 2, 3, 4], ..Tuning::default() };
+        let service = ServiceTable { id, tuning, maglev: table, rotation };
         tables.services.insert(key, service);
     }
     tables
@@ -96,6 +110,10 @@ impl Readers {
                 let chunks = (region.slots() / CHUNK_SLOTS) as u32;
                 self.chunks.extend(region.first_chunk()..region.first_chunk() + chunks);
             }
+            if let Some(rotation) = Rotation::from_word(slot.rotation) {
+                let chunks = rotation.turns().div_ceil(CHUNK_SLOTS as u32);
+                self.chunks.extend(rotation.first_chunk()..rotation.first_chunk() + chunks);
+            }
         }
         for (id, entry) in &held.backends {
             if entry.flags & BackendEntry::SHADOWED != 0 {
@@ -112,7 +130,7 @@ impl Readers {
             Step::WriteShadow { id, .. } => self.shadows.contains(id),
             Step::WriteSlot { index, .. } => self.slots.contains(index),
             Step::WriteTable { first_chunk, slots } => {
-                let end = first_chunk + (slots.len() / CHUNK_SLOTS) as u32;
+                let end = first_chunk + slots.len().div_ceil(CHUNK_SLOTS) as u32;
                 self.chunks.range(first_chunk..&end).next().is_some()
             }
             _ => false,
@@ -124,20 +142,33 @@ fn is_live(slot: &ServiceSlot) -> bool {
     slot.selector != Selector::RETIRED
 }
 
+/// A table, if a slot's word points at one, is one of those that were wanted.
+fn assert_known<'a>(
+    held: &Held,
+    word: u64,
+    table: Option<&Arc<[BackendId]>>,
+    mut known: impl Iterator<Item = &'a Arc<[BackendId]>>,
+) {
+    let Some(table) = table else {
+        assert_eq!(word, 0, "a region that overlaps another");
+        return;
+    };
+    assert!(known.any(|known| known == table), "a table that nobody wanted");
+    for id in table.iter() {
+        assert_ne!(held.backends.get(id).map(|entry| entry.service), None, "backend {id}");
+    }
+}
+
 /// Every table that packets can reach is whole, and names only backends that are written.
 fn assert_whole(arrays: &Arrays, before: &Tables, after: &Tables) {
     let held = arrays.read();
     for slot in held.slots.values().filter(|slot| is_live(slot)) {
         let versions = [before.services.get(&slot.key()), after.services.get(&slot.key())];
-        let Some(table) = held.table_of(slot) else {
-            assert_eq!(slot.maglev, 0, "a region that overlaps another");
-            continue;
-        };
-        let known = versions.iter().flatten().filter_map(|service| service.maglev.as_ref());
-        assert!(known.into_iter().any(|known| known == table), "a table that nobody wanted");
-        for id in table.iter() {
-            assert_ne!(held.backends.get(id).map(|entry| entry.service), None, "backend {id}");
-        }
+        let known = versions.iter().flatten();
+        let maglevs = known.clone().filter_map(|service| service.maglev.as_ref());
+        let rotations = known.filter_map(|service| service.rotation.as_ref());
+        assert_known(&held, slot.maglev, held.table_of(slot), maglevs);
+        assert_known(&held, slot.rotation, held.rotation_of(slot), rotations);
     }
 }
 
@@ -174,8 +205,8 @@ fn assert_holds(arrays: &Arrays, wanted: &Tables) {
         let index = held.find(&settings, *key).expect("a service that packets do not find");
         let slot = held.slots[&index];
         assert_eq!(held.table_of(&slot), service.maglev.as_ref());
-        let expected = (service.id, service.scheduler, service.idle);
-        assert_eq!((slot.id, slot.scheduler, slot.idle), expected);
+        assert_eq!(held.rotation_of(&slot), service.rotation.as_ref());
+        assert_eq!((slot.id, Tuning::of(&slot)), (service.id, service.tuning));
         let hash = settings.address_hash(key.address);
         assert!(held.guard.contains(&settings.guard_bit(hash)));
     }
@@ -183,6 +214,7 @@ fn assert_holds(arrays: &Arrays, wanted: &Tables) {
     assert_eq!(live, wanted.services.len() + wanted.vips.len());
     let visible = wanted.backends.iter().filter(|(_, entry)| **entry != BackendEntry::default());
     assert_eq!(held.backends, visible.map(|(id, entry)| (*id, *entry)).collect());
+    assert_eq!(held.shares, wanted.shares);
 }
 
 proptest! {
@@ -207,12 +239,12 @@ proptest! {
     }
 
     #[test]
-    fn whatever_the_arrays_hold_is_repaired(noise in prop::collection::vec((0usize..5, any::<u16>(), any::<u64>()), 0..40), change in drawn()) {
+    fn whatever_the_arrays_hold_is_repaired(noise in prop::collection::vec((0usize..6, any::<u16>(), any::<u64>()), 0..40), change in drawn()) {
         let arrays = arrays();
         let wanted = tables(&change);
         apply(&arrays, &Tables::default(), &wanted).unwrap();
         for (which, at, value) in noise {
-            let words = [&arrays.guard, &arrays.services, &arrays.backends, &arrays.shadows, &arrays.maglev][which].all();
+            let words = [&arrays.guard, &arrays.services, &arrays.backends, &arrays.shadows, &arrays.arena, arrays.loads.words()][which].all();
             words[usize::from(at) % words.len()].store(value, std::sync::atomic::Ordering::Relaxed);
         }
         arrays.recover().unwrap();
@@ -226,7 +258,7 @@ proptest! {
 }
 
 fn service(number: u8, slots: usize) -> Drawn {
-    [(number, (0, 0, Some((0, slots.ilog2() as u8)), vec![(1, 3)]))].into()
+    [(number, (0, 0, Some((0, slots.ilog2() as u8)), None, vec![(1, 3)]))].into()
 }
 
 #[test]

@@ -1,11 +1,17 @@
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, net::IpAddr};
 
 use proptest::prelude::*;
+
+use lb_common::{
+    address::Address,
+    backend::{BackendEntry, Method},
+};
 
 use super::*;
 use crate::{
     config::Config,
-    state::{Change, IdLimits},
+    model::{Admin, BackendKey},
+    state::{Change, Health, IdLimits, NextHop},
 };
 
 const SETTINGS: PlanSettings = PlanSettings {
@@ -102,6 +108,7 @@ fn next_hop(ip: IpAddr) -> NextHop {
     }
 }
 
+const SERVES: u8 = BackendEntry::USABLE | BackendEntry::RESOLVED | BackendEntry::OPEN;
 const BOTH: u8 = BackendEntry::USABLE | BackendEntry::RESOLVED;
 
 #[test]
@@ -118,7 +125,7 @@ fn a_healthy_backend_has_its_share_and_a_whole_header() {
         service: 2,
         // 4500 + 4000 + 4004 + c633 + 6401 + c000 + 0216 = 2 b14e; b14e + 2
         checksum: 0xb150,
-        flags: BOTH,
+        flags: SERVES,
         method: Method::Ipip as u8,
         payload: 4,
         reserved: [0; 3],
@@ -265,7 +272,7 @@ proptest! {
         for table in tables.services.values() {
             for slot in table.maglev.iter().flat_map(|table| table.iter()) {
                 let entry = tables.backends[slot];
-                prop_assert_eq!((entry.flags, entry.service), (BOTH, table.id));
+                prop_assert_eq!((entry.flags, entry.service), (SERVES, table.id));
             }
         }
         for (key, id) in world.ids().backends() {
