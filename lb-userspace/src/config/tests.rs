@@ -112,6 +112,43 @@ fn every_setting_of_a_service_is_read_and_what_is_left_out_is_the_default() {
     assert_eq!(export(&bare), SERVICE);
 }
 
+const REFERENCE: &str = include_str!("../../../docs/configuration.md");
+
+#[test]
+fn every_example_of_the_reference_is_a_good_file() {
+    let examples: Vec<&str> = REFERENCE.split("```toml\n").skip(1).collect();
+    assert!(!examples.is_empty());
+    for example in examples {
+        let (text, _) = example.split_once("```").unwrap();
+        assert!(parse(text).is_ok(), "{:?}", parse(text));
+    }
+}
+
+#[test]
+fn the_reference_has_every_field_that_files_can_state() {
+    for (table, prefix) in [
+        ("strange = 1", ""),
+        ("[limits]\nstrange = 1", "limits."),
+        ("[tunnel]\nstrange = 1", "tunnel."),
+        ("[daemon]\nstrange = 1", "daemon."),
+        ("[[service]]\nstrange = 1", ""),
+        ("[[service]]\n[[service.backend]]\nstrange = 1", ""),
+        ("[[service]]\ncheck = { strange = 1 }", ""),
+        ("[[service]]\naffinity = { strange = 1 }", ""),
+        ("[[service]]\nidle = { strange = 1 }", ""),
+    ] {
+        let refusal = parse(table).unwrap_err();
+        let (_, expected) = refusal.split_once(", expected ").unwrap();
+        // Names stand between back quotes: every second part.
+        let tables = ["limits", "tunnel", "daemon", "service", "backend"];
+        let fields = expected.split('`').skip(1).step_by(2).filter(|name| !tables.contains(name));
+        for field in fields {
+            let row = format!("| `{prefix}{field}` | ");
+            assert!(REFERENCE.contains(&row), "no row of {prefix}{field}");
+        }
+    }
+}
+
 #[test]
 fn an_any_port_service_may_stand_beside_an_exact_one() {
     let text = format!("{SERVICE}[[service]]\nname = \"rest\"\naddress = \"tcp:203.0.113.10:*\"\n");

@@ -89,6 +89,7 @@ mod tests {
         let mut web = web();
         assert!(!backends([&web]).contains("BACKUP") && !backends([&web]).contains("MAX"));
         web.backends[0].max_flows = MaxFlows::new(5000);
+        assert!(!backends([&web]).contains("BACKUP") && backends([&web]).contains("MAX"));
         web.backends[2].backup = true;
         let expected = "\
 SERVICE  BACKEND             WEIGHT  BACKUP  STATE     SHARE  FLOWS   MAX  REASON

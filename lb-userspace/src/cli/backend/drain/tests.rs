@@ -56,19 +56,26 @@ impl World {
     /// Waits without having drained.
     async fn watch(&self, deadline: Option<Duration>) -> Result<Drained, Failure> {
         let pace = Pace { deadline, poll: Duration::from_millis(1) };
-        watch(&self.console(), &backend(), pace, std::future::pending::<()>()).await
+        within_patience(watch(&self.console(), &backend(), pace, std::future::pending::<()>()))
+            .await
     }
 
     async fn drain(&self, deadline: Option<Duration>) -> Result<(), Failure> {
         let BackendKey { service, address } = backend();
         let force = Force::default();
         let target = Target { service, address };
-        Drain { target, wait: true, deadline, force }.run(&self.console()).await
+        let drain = Drain { target, wait: true, deadline, force };
+        within_patience(drain.run(&self.console())).await
     }
 
     fn words(&self) -> Vec<Admin> {
         self.words.lock().unwrap().clone()
     }
+}
+
+/// Nothing here has a reason to last: what does not end is wrong.
+async fn within_patience<T>(wait: impl Future<Output = T>) -> T {
+    tokio::time::timeout(Duration::from_secs(20), wait).await.expect("the wait has no end")
 }
 
 fn backend() -> BackendKey {
