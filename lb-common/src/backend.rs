@@ -77,21 +77,20 @@ pub struct Load {
 plain_old_data! { Load = 16 }
 
 impl Load {
-    /// Number of live flows from which on they are not told apart.
-    const UNCOUNTABLE: u64 = 1 << 40;
+    /// More flows than a backend can have.
+    pub const NO_ROOM: u64 = 1 << 40;
 
-    /// The flows that the backend has once it gets one more; a number that no backend has when it
-    /// has no room for it.
+    /// The flows that the backend has once it gets one more, or [`Self::NO_ROOM`].
     #[inline(always)]
     pub fn with_one_more(&self) -> u64 {
-        let has_room = less(self.flows, u64::from(self.most)) & less(self.flows, Self::UNCOUNTABLE);
-        select(has_room, self.flows.wrapping_add(1), Self::UNCOUNTABLE)
+        let has_room = less(self.flows, u64::from(self.most)) & less(self.flows, Self::NO_ROOM);
+        select(has_room, self.flows.wrapping_add(1), Self::NO_ROOM)
     }
 
     /// True when the backend takes one more flow.
     #[inline(always)]
     pub fn has_room(&self) -> bool {
-        self.with_one_more() != Self::UNCOUNTABLE
+        self.with_one_more() != Self::NO_ROOM
     }
 }
 

@@ -19,8 +19,8 @@ use crate::{
     rotation::Rotation,
     schedule,
     service::{PROBES, Selector, ServiceKey, ServiceSlot},
-    track::{self, Choice, Fate, NewFlow},
     settings::Settings,
+    track::{self, Choice, Fate, NewFlow},
     verdict::Verdict,
 };
 

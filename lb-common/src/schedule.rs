@@ -193,15 +193,16 @@ struct Least {
 
 impl Least {
     /// Busier than any backend with room.
-    const NONE: Self = Self { id: 0, flows: 1 << 40, weight: 1 };
+    const NONE: Self = Self { id: 0, flows: Load::NO_ROOM, weight: 1 };
 
     /// The less busy of both; this one when they are equal. Flows are below 2⁴¹ and weights below
     /// 2²⁰, so that their products compare as they are.
     #[inline(always)]
     fn or(self, id: BackendId, load: &Load) -> Self {
         let (flows, weight) = (load.with_one_more(), u64::from(load.weight));
-        let better =
-            less(flows.wrapping_mul(self.weight), self.flows.wrapping_mul(weight));
+        let has_room = less(flows, Load::NO_ROOM);
+        let less_busy = less(flows.wrapping_mul(self.weight), self.flows.wrapping_mul(weight));
+        let better = has_room & less_busy;
         Self {
             id: select(better, u64::from(id), self.id),
             flows: select(better, flows, self.flows),

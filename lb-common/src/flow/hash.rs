@@ -53,8 +53,7 @@ impl HashKey {
     pub fn flow(&self, flow: &FlowKey) -> u64 {
         let [s0, s1, s2, s3] = flow.source.words();
         let [d0, d1, d2, d3] = flow.destination.words();
-        let mut sum =
-            self.pair(0, s3, d3).wrapping_add(self.pair(2, flow.ports, flow.protocol));
+        let mut sum = self.pair(0, s3, d3).wrapping_add(self.pair(2, flow.ports, flow.protocol));
         if !flow.destination.is_v4() {
             sum = sum
                 .wrapping_add(self.pair(4, s0, d0))

@@ -80,7 +80,9 @@ const FULL: u64 = u64::MAX;
 extern "C" fn least_flows(rotation: u64, start: u32) -> u64 {
     let rotation = Rotation::from_word(rotation);
     let tables = Tables::without_packet();
-    rotation.and_then(|rotation| schedule::least_flows(&tables, rotation, start)).map_or(0, u64::from)
+    rotation
+        .and_then(|rotation| schedule::least_flows(&tables, rotation, start))
+        .map_or(0, u64::from)
 }
 
 /// Answers an echo request; 0 when it does.

@@ -73,8 +73,7 @@ impl Owner {
         let mut sweeps = interval(SWEEP);
         sweeps.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
-            let next_step =
-                self.warming.next_step(&self.state.desired, Instant::now());
+            let next_step = self.warming.next_step(&self.state.desired, Instant::now());
             let again = sleep_until(retry);
             tokio::select! {
                 command = inbox.commands.recv() => match command {

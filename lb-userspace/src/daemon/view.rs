@@ -194,7 +194,9 @@ impl Owner {
             (Admin::Enabled, HealthView::Unknown) => {
                 (StateView::Checking, probed.and_then(|probed| probed.last_error.clone()))
             }
-            (Admin::Enabled, HealthView::Up | HealthView::Unchecked) => self.able_state(key, backend),
+            (Admin::Enabled, HealthView::Up | HealthView::Unchecked) => {
+                self.able_state(key, backend)
+            }
         }
     }
 

@@ -27,9 +27,9 @@ mod recall;
 mod run;
 mod sweep;
 mod tables;
-mod turns;
 #[cfg(test)]
 mod tests;
+mod turns;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -165,10 +165,7 @@ impl Dataplane {
     }
 
     /// How many live flows each of these backends has.
-    pub fn live_flows(
-        &self,
-        ids: impl IntoIterator<Item = BackendId>,
-    ) -> BTreeMap<BackendId, u64> {
+    pub fn live_flows(&self, ids: impl IntoIterator<Item = BackendId>) -> BTreeMap<BackendId, u64> {
         let count = |id| Some((id, self.arrays.loads.flows(id)?.load(Relaxed)));
         ids.into_iter().filter_map(count).collect()
     }

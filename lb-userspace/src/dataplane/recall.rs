@@ -59,9 +59,16 @@ fn arrays(maps: &Path) -> Result<Option<Arrays>, DataplaneError> {
     let names = ["GUARD", "SERVICES", "BACKENDS", "SHADOWS", "LOADS", "ARENA"];
     let words: Result<Vec<Words>, _> =
         names.iter().filter_map(|name| words(maps, name).transpose()).collect();
-    Ok(words?.try_into().ok().map(|[guard, services, backends, shadows, loads, arena]: [Words; 6]| {
-        Arrays { guard, services, backends, shadows, loads: Loads::new(loads), arena }
-    }))
+    Ok(words?.try_into().ok().map(
+        |[guard, services, backends, shadows, loads, arena]: [Words; 6]| Arrays {
+            guard,
+            services,
+            backends,
+            shadows,
+            loads: Loads::new(loads),
+            arena,
+        },
+    ))
 }
 
 /// A pinned array. Its shape is known: the directory is named after the version of the ABI.

@@ -148,8 +148,13 @@ mod tests {
     fn world() -> (Sweep, Words, Words, Loads) {
         let key = ServiceKey::service(Default::default(), [0, 80], 6);
         let affinity = Affinity { prefix4: 32, prefix6: 128, idle: 50 };
-        let slot =
-            ServiceSlot { selector: key.selector, id: 7, idle: IDLE, affinity, ..Default::default() };
+        let slot = ServiceSlot {
+            selector: key.selector,
+            id: 7,
+            idle: IDLE,
+            affinity,
+            ..Default::default()
+        };
         let backend = BackendEntry { service: 7, ..BackendEntry::default() };
         let mut held = Held::default();
         held.slots.insert(0, slot);

@@ -69,4 +69,3 @@ impl Ramp {
         self.0
     }
 }
-

@@ -6,8 +6,8 @@ use lb_common::backend::BackendId;
 
 use crate::{
     maglev::{Home, Member},
-    rotation::{Order, rotation},
     model::{ServiceName, TableSize},
+    rotation::{Order, rotation},
 };
 
 /// A Maglev table and a rotation; none where no backend serves.
@@ -53,7 +53,8 @@ impl MaglevCache {
 
     fn known(&self, wish: &TableWish<'_>) -> Option<Table> {
         let cached = self.tables.get(wish.service)?;
-        (cached.size == wish.size && cached.members == wish.members && cached.order == wish.order).then(|| cached.table.clone())
+        (cached.size == wish.size && cached.members == wish.members && cached.order == wish.order)
+            .then(|| cached.table.clone())
     }
 }
 
@@ -77,6 +78,9 @@ fn build_missing(wishes: &[TableWish<'_>], known: &mut [Option<Table>]) {
 
 fn build_all(wishes: &mut [(&TableWish<'_>, &mut Option<Table>)]) {
     for (wish, table) in wishes {
-        **table = Some((Home::new(wish.size, &wish.members).table(&wish.members), wish.order.and_then(|order| rotation(order, &wish.members))));
+        **table = Some((
+            Home::new(wish.size, &wish.members).table(&wish.members),
+            wish.order.and_then(|order| rotation(order, &wish.members)),
+        ));
     }
 }

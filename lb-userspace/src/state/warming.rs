@@ -80,9 +80,10 @@ fn slow_start(desired: &Desired, key: &BackendKey) -> Option<Duration> {
 /// The backends that could take new flows, as far as they are concerned.
 fn able(desired: &Desired, observed: &Observed) -> BTreeSet<BackendKey> {
     let keys = desired.services.iter().flat_map(|(name, service)| {
-        let wanted = service.backends.iter().filter(|(_, backend)| {
-            backend.admin == Admin::Enabled && backend.weight.0 > 0
-        });
+        let wanted = service
+            .backends
+            .iter()
+            .filter(|(_, backend)| backend.admin == Admin::Enabled && backend.weight.0 > 0);
         wanted.map(|(address, _)| BackendKey { service: name.clone(), address: *address })
     });
     keys.filter(|key| observed.can_serve(desired, key)).collect()

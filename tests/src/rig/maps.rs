@@ -82,9 +82,10 @@ impl HostMaps {
                 let log2 = slots.len().ilog2() as u8;
                 Region::new(self.lay_out(slots), log2, 1).word()
             });
-            let rotation = table.rotation.as_ref().map_or(0, |turns| {
-                Rotation::new(self.lay_out(turns), turns.len(), 1).word()
-            });
+            let rotation = table
+                .rotation
+                .as_ref()
+                .map_or(0, |turns| Rotation::new(self.lay_out(turns), turns.len(), 1).word());
             let slot = ServiceSlot { id: table.id, maglev, rotation, ..Default::default() };
             let slot = table.tuning.tune(slot);
             self.insert(*key, slot);
@@ -116,6 +117,12 @@ impl HostMaps {
         let at = free.into_iter().find(|at| self.services[*at] == ServiceSlot::default());
         let ServiceKey { address, selector } = key;
         self.services[at.expect("a free slot")] = ServiceSlot { address, selector, ..slot };
+    }
+
+    /// Prepares for a packet that comes in by an interface, now.
+    pub(super) fn begin(&mut self, ingress: u32, now: Epoch) {
+        self.ingress = ingress;
+        self.now = now;
     }
 
     /// Forgets the flows of these backends, and their clients.

@@ -46,8 +46,13 @@ pub const BALANCER: [u8; 6] = [2, 0, 0, 0, 0, 0x1b];
 
 /// What [`Rig::new`] has room for. The flow table is so large that no bucket of it fills up: which
 /// flow then finds no place would hang on the clock.
-pub const LIMITS: Limits =
-    Limits { flows: 1 << 16, affinities: 1 << 12, services: 16, backends: 64, maglev_slots: 1 << 16 };
+pub const LIMITS: Limits = Limits {
+    flows: 1 << 16,
+    affinities: 1 << 12,
+    services: 16,
+    backends: 64,
+    maglev_slots: 1 << 16,
+};
 /// Bytes of metadata that leave no room for anything else: of the 256 that the kernel gives, it
 /// keeps 40 for a `struct xdp_frame`.
 const ALL_METADATA: u32 = 216;
@@ -134,10 +139,10 @@ impl Rig {
         self.apply();
     }
 
-    /// Says what the health check of a backend found.
+    /// Says what the health checks of a server found, in every service that has it.
     pub fn judge(&mut self, backend: &str, health: Health) {
-        let judged = self.observed.health.iter_mut().find(|(key, _)| key.address.ip == ip(backend));
-        *judged.expect("a backend of the config").1 = health;
+        let judged = self.observed.health.iter_mut().filter(|(key, _)| key.address.ip == ip(backend));
+        assert_ne!(judged.map(|(_, held)| *held = health).count(), 0, "a backend of the config");
         self.apply();
     }
 

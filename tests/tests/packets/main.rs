@@ -3,6 +3,7 @@
 
 mod broken;
 mod echo;
+mod ends;
 mod flows;
 mod forwarding;
 mod full;
@@ -12,6 +13,7 @@ mod mutated;
 mod options;
 mod passing;
 mod redirect;
+mod schedulers;
 mod tags;
 mod tunnels;
 mod verdicts;

@@ -66,25 +66,34 @@ impl Family {
 
 /// TCP port 80 and UDP port 53 of a VIP of each family, with one backend each.
 pub(crate) fn both_families() -> Rig {
+    both_families_with("", "")
+}
+
+/// The same where each TCP service has these settings and each of its backends those.
+pub(crate) fn both_families_with(settings: &str, of_backends: &str) -> Rig {
     let services = FAMILIES.iter().enumerate().flat_map(|(number, family)| {
         let vip = if family.vip.contains(':') {
             format!("[{}]", family.vip)
         } else {
             family.vip.to_owned()
         };
-        [("tcp", 80), ("udp", 53)].map(|(protocol, port)| {
-            format!(
-                r#"
+        [("tcp", 80, settings, of_backends), ("udp", 53, "", "")].map(
+            |(protocol, port, settings, of_backends)| {
+                format!(
+                    r#"
                 [[service]]
                 name = "{protocol}-{number}"
                 address = "{protocol}:{vip}:{port}"
                 table_size = 64
+                {settings}
                 [[service.backend]]
                 address = "{backend}"
+                {of_backends}
                 "#,
-                backend = family.backend
-            )
-        })
+                    backend = family.backend
+                )
+            },
+        )
     });
     Rig::new(&services.collect::<String>())
 }
@@ -107,4 +116,11 @@ pub(crate) fn with_bytes(packet: &[u8], offset: usize, bytes: &[u8]) -> Vec<u8> 
 pub(crate) fn echoed(reply: &[u8]) -> Vec<u8> {
     let frame = frame(&[], reply);
     [&ROUTER[..], &BALANCER, &frame[12..]].concat()
+}
+
+/// The last byte of the backend's address in the outer header of a packet that is sent on.
+pub(crate) fn backend_of(rig: &mut Rig, packet: &[u8]) -> u8 {
+    let outcome = rig.send(&frame(&[], packet));
+    assert_eq!(outcome.verdict, Verdict::Transmitted);
+    outcome.frame[14 + 19]
 }

@@ -32,7 +32,13 @@ const CAPACITY: Capacity = Capacity { services: 16, backends: 40, chunks: 24 };
 fn settings() -> Settings {
     let words = std::array::from_fn(|at| (at as u64 + 3).wrapping_mul(HashKey::MULTIPLIER));
     let hash_key = HashKey::new(words);
-    Settings { hash_key, bucket_mask: 0, service_mask: SLOTS - 1, epoch_shift: 10, affinity_mask: 0 }
+    Settings {
+        hash_key,
+        bucket_mask: 0,
+        service_mask: SLOTS - 1,
+        epoch_shift: 10,
+        affinity_mask: 0,
+    }
 }
 
 fn arrays() -> Arrays {
@@ -84,8 +90,8 @@ fn tables(drawn: &Drawn) -> Tables {
             (0..1usize << log2).map(|at| ids[(at + usize::from(seed)) % ids.len()]).collect()
         });
         tables.vips.insert(std::net::Ipv4Addr::from(vip).into());
-        let rotation = turns
-            .map(|turns| (0..usize::from(turns)).map(|at| ids[at % ids.len()]).collect());
+        let rotation =
+            turns.map(|turns| (0..usize::from(turns)).map(|at| ids[at % ids.len()]).collect());
         let tuning = Tuning { scheduler: *scheduler, idle: [1, 2, 3, 4], ..Tuning::default() };
         let service = ServiceTable { id, tuning, maglev: table, rotation };
         tables.services.insert(key, service);

@@ -36,8 +36,7 @@ impl Entries<'_> {
             flags: self.flags(pool, one),
             ..BackendEntry::default()
         };
-        let way =
-            one.next_hop.and_then(|hop| Some((hop, self.outer_source(one.address.ip, hop)?)));
+        let way = one.next_hop.and_then(|hop| Some((hop, self.outer_source(one.address.ip, hop)?)));
         match way {
             Some((next_hop, source)) => resolved(entry, *next_hop, source, one.address.ip),
             None => entry,
@@ -47,8 +46,7 @@ impl Entries<'_> {
     fn flags(&self, pool: &Pool<'_>, one: &Candidate<'_>) -> u8 {
         let policy = &self.service.policy;
         let flag = |is_set: bool, flag: u8| if is_set { flag } else { 0 };
-        let keeps_flows =
-            one.is_healthy || pool.panics || policy.on_failure == OnFailure::Keep;
+        let keeps_flows = one.is_healthy || pool.panics || policy.on_failure == OnFailure::Keep;
         let usable = keeps_flows && one.backend.admin != Admin::Disabled;
         let leaving = one.backend.admin == Admin::Draining
             && policy.on_drain(self.service.address.protocol) == OnDrain::Move

@@ -117,8 +117,7 @@ impl<'a> Pool<'a> {
 
 fn panics(service: &Service, candidates: &[Candidate<'_>]) -> bool {
     let wanted = candidates.iter().filter(|one| one.is_wanted());
-    let (all, healthy) = wanted.fold((0, 0), |(all, healthy), one| {
-        (all + 1, healthy + usize::from(one.is_healthy))
-    });
+    let (all, healthy) =
+        wanted.fold((0, 0), |(all, healthy), one| (all + 1, healthy + usize::from(one.is_healthy)));
     healthy * 100 < all * usize::from(service.policy.panic_threshold.get())
 }

@@ -7,7 +7,10 @@ use lb_common::service::{self, Affinity, ServiceSlot};
 use crate::{
     model::{HashFields, OnFailure, Scheduler, Service},
     rotation::Order,
-    state::{Tuning, idle::{epochs, idle_epochs}},
+    state::{
+        Tuning,
+        idle::{epochs, idle_epochs},
+    },
 };
 
 pub(super) fn of(service: &Service, epoch: Duration) -> Tuning {
