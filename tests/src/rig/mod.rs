@@ -141,7 +141,8 @@ impl Rig {
 
     /// Says what the health checks of a server found, in every service that has it.
     pub fn judge(&mut self, backend: &str, health: Health) {
-        let judged = self.observed.health.iter_mut().filter(|(key, _)| key.address.ip == ip(backend));
+        let judged =
+            self.observed.health.iter_mut().filter(|(key, _)| key.address.ip == ip(backend));
         assert_ne!(judged.map(|(_, held)| *held = health).count(), 0, "a backend of the config");
         self.apply();
     }
