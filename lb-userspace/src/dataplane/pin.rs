@@ -1,5 +1,5 @@
-//! Where maps and links are kept while no daemon runs: `<pin_dir>/v1/<MAP>`,
-//! `<pin_dir>/v1/links/<interface>` and `<pin_dir>/decap/<interface>/`.
+//! Where maps and links are kept while no daemon runs: `<pin_dir>/v<ABI version>/<MAP>`,
+//! `<pin_dir>/v<ABI version>/links/<interface>` and `<pin_dir>/decap/<interface>/`.
 
 use std::{
     fs, io,

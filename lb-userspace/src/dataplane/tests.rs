@@ -18,7 +18,9 @@ use nix::{
 };
 use tempfile::TempDir;
 
-use super::{Adopted, Dataplane, DataplaneConfig, Ingress, XdpMode, decap, detach, recall};
+use super::{
+    Adopted, Dataplane, DataplaneConfig, Ingress, XdpMode, decap, detach, pin::Pins, recall,
+};
 use crate::config::{Limits, Mode};
 use crate::state::{HashSeed, ServiceTable, Tables, Tuning};
 
@@ -142,7 +144,7 @@ fn tables_outlive_the_daemon_and_are_adopted_byte_for_byte() {
     assert!(!second.apply(&tables()).unwrap(), "what was adopted is not written again");
 
     let detached = detach(&world.pin_dir()).unwrap();
-    assert_eq!((detached.interfaces, detached.maps), (vec!["in0".to_owned()], 10));
+    assert_eq!((detached.interfaces, detached.maps), (vec!["in0".to_owned()], 13));
     assert_eq!(detach(&world.pin_dir()).unwrap(), super::Detached::default());
     assert!(recall(&world.pin_dir()).unwrap().is_none(), "what is detached is forgotten");
 }
@@ -153,7 +155,7 @@ fn what_is_applied_lies_in_the_kernels_maps() {
     let (mut dataplane, _) = world.open();
     let wanted = tables();
     dataplane.apply(&wanted).unwrap();
-    let maps = world.pin_dir().join("v1");
+    let maps = Pins::new(&world.pin_dir()).maps();
     let dump = |map: &str| {
         let pinned = maps.join(map);
         let output = Command::new("bpftool")
@@ -233,7 +235,10 @@ fn a_driver_without_native_xdp_gets_the_generic_mode_unless_native_is_demanded()
     let refusal = Dataplane::open(&loopback(Mode::Native)).err().unwrap().to_string();
     assert!(refusal.starts_with("lo does not take XDP in native mode"), "{refusal}");
     assert!(refusal.contains("mode = \"auto\""), "{refusal}");
-    assert!(!world.pin_dir().join("v1").exists(), "a first start that fails leaves nothing");
+    assert!(
+        !Pins::new(&world.pin_dir()).maps().exists(),
+        "a first start that fails leaves nothing"
+    );
     let (dataplane, _) = Dataplane::open(&loopback(Mode::Auto)).unwrap();
     assert_eq!(modes(&dataplane), [("lo".to_owned(), Some(XdpMode::Generic))]);
 }
@@ -337,5 +342,5 @@ fn the_bpf_file_system_that_is_there_is_used() {
     mount(Some("bpf"), &pin_dir, Some("bpf"), MsFlags::empty(), none).unwrap();
     std::fs::create_dir(pin_dir.join("others")).unwrap();
     drop(world.open());
-    assert!(pin_dir.join("others").exists() && pin_dir.join("v1/links/in0").exists());
+    assert!(pin_dir.join("others").exists() && Pins::new(&pin_dir).link("in0").exists());
 }

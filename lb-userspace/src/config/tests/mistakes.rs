@@ -26,7 +26,7 @@ pub(super) const MISTAKES: &[(&str, &str)] = &[
     ("[limits]\nbackends = 70000", "lb.toml:2: limits.backends: 70000 is not allowed: 1 to 65535"),
     (
         "[limits]\nflow = 1",
-        "lb.toml:2: limits: unknown field `flow`, expected one of `flows`, `services`, `backends`, `maglev_slots`",
+        "lb.toml:2: limits: unknown field `flow`, expected one of `flows`, `affinities`, `services`, `backends`, `maglev_slots`",
     ),
     (
         "[tunnel]\nsource4 = \"::1\"",
