@@ -19,7 +19,8 @@ use nix::{
 use tempfile::TempDir;
 
 use super::{
-    Adopted, Dataplane, DataplaneConfig, Ingress, XdpMode, decap, detach, pin::Pins, recall,
+    Adopted, Dataplane, DataplaneConfig, Ingress, XdpMode, decap, detach, load, open, pin::Pins,
+    recall,
 };
 use crate::config::{Limits, Mode};
 use crate::state::{HashSeed, ServiceTable, Tables, Tuning};
@@ -343,4 +344,14 @@ fn the_bpf_file_system_that_is_there_is_used() {
     std::fs::create_dir(pin_dir.join("others")).unwrap();
     drop(world.open());
     assert!(pin_dir.join("others").exists() && Pins::new(&pin_dir).link("in0").exists());
+}
+
+#[test]
+fn the_program_is_verified_in_half_the_steps_that_the_kernel_allows() {
+    let mut dataplane = Dataplane::unattached(LIMITS, key(7)).unwrap();
+    let info = load::xdp(&mut dataplane.program, open::PROGRAM).unwrap().info().unwrap();
+    let verified = info.verified_instruction_count().unwrap();
+    let translated = info.size_translated().unwrap() / 8;
+    println!("{verified} instructions verified, {translated} translated");
+    assert!(verified <= 500_000, "{verified}");
 }
