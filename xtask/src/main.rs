@@ -29,7 +29,7 @@ enum Task {
     On(demo::On),
     /// Set up, then feed random bytes to what reads bytes from outside
     Fuzz(fuzz::Fuzz),
-    /// Set up, then run the tests that need no other hosts in other kernels, under QEMU
+    /// Set up, then run the tests that load BPF programs in other kernels, under QEMU
     Vm(vm::Vm),
     /// Set up, then check formatting, lints, docs and tests, as CI does
     Ci,

@@ -33,14 +33,14 @@ impl Vm {
         ensure!(cfg!(target_arch = "x86_64"), "Debian's kernels are booted on x86-64 only");
         setup::run()?;
         setup::for_vm()?;
+        let kernels = self.kernels.iter().map(|version| Kernel::fetch(version));
+        let kernels = kernels.collect::<Result<Vec<_>>>()?;
         step::say("building");
         let guest = Guest::build(self.filter.as_deref())?;
         let mut failed = Vec::new();
-        for version in &self.kernels {
-            let kernel = Kernel::fetch(version)?;
+        for kernel in kernels {
             step::say(&format!("booting Linux {}", kernel.release));
-            let ended = machine::boot(&kernel, &guest.archive(&kernel)?, self.seconds)?;
-            match ended {
+            match machine::boot(&kernel, &guest.archive(&kernel)?, self.seconds)? {
                 Ending::Passed => step::say(&format!("Linux {}: passed", kernel.release)),
                 Ending::Failed(why) => failed.push(format!("Linux {}: {why}", kernel.release)),
             }
