@@ -7,6 +7,7 @@ mod fuzz;
 mod setup;
 mod step;
 mod test;
+mod vm;
 
 use std::process::ExitCode;
 
@@ -28,6 +29,8 @@ enum Task {
     On(demo::On),
     /// Set up, then feed random bytes to what reads bytes from outside
     Fuzz(fuzz::Fuzz),
+    /// Set up, then run the tests that load BPF programs in other kernels, under QEMU
+    Vm(vm::Vm),
     /// Set up, then check formatting, lints, docs and tests, as CI does
     Ci,
 }
@@ -40,6 +43,7 @@ fn main() -> ExitCode {
         Task::Demo(demo) => demo.run(),
         Task::On(on) => on.run(),
         Task::Fuzz(fuzz) => fuzz.run(),
+        Task::Vm(vm) => vm.run(),
         Task::Ci => ci::run(),
     };
     match done {

@@ -1,6 +1,6 @@
 //! Finds what the machine lacks, and installs it where that is possible.
 
-mod apt;
+pub(crate) mod apt;
 mod linker;
 
 use std::fs;
@@ -24,20 +24,32 @@ const TOOLS: [Tool; 6] = [
     Tool { program: "curl", package: "curl" },
 ];
 
+/// What virtual machines are made of.
+const FOR_VM: [Tool; 2] = [
+    Tool { program: "qemu-system-x86_64", package: "qemu-system-x86" },
+    Tool { program: "busybox", package: "busybox-static" },
+];
+
 /// Debian's Rust with `core` for BPF, and the LLVM that bpf-linker is built on.
 const TOOLCHAIN: [&str; 5] =
     ["rustc-web", "cargo-web", "libstd-rust-web-dev-bpf", "llvm-22-dev", "libpolly-22-dev"];
 
 /// Each step looks first and does nothing when there is nothing to do.
 pub(crate) fn run() -> Result<()> {
-    tools()?;
+    install(&TOOLS)?;
     toolchain()?;
     bpf_file_system()
 }
 
-fn tools() -> Result<()> {
+/// What `cargo xtask vm` needs besides.
+pub(crate) fn for_vm() -> Result<()> {
+    ensure!(apt::is_here(), "kernels are fetched as Debian packages, and there is no apt-get here");
+    install(&FOR_VM)
+}
+
+fn install(tools: &[Tool]) -> Result<()> {
     let missing: Vec<&Tool> =
-        TOOLS.iter().filter(|tool| step::find(tool.program).is_none()).collect();
+        tools.iter().filter(|tool| step::find(tool.program).is_none()).collect();
     if missing.is_empty() {
         return Ok(());
     }

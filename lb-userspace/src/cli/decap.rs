@@ -38,7 +38,7 @@ pub(crate) struct Attach {
     /// The interface that balancers send to.
     #[arg(value_parser = interface_name)]
     interface: String,
-    /// The balancers' own addresses; packets from others are not unwrapped.
+    /// The balancers' own addresses; tunnels of others are dropped.
     #[arg(long, value_name = "ADDRESS", required = true, num_args = 1.., value_parser = host)]
     from: Vec<IpAddr>,
     /// Where in the kernel packets are unwrapped.

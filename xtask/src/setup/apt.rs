@@ -1,8 +1,8 @@
 //! Debian packages.
 
-use std::{process::Command, sync::Once};
+use std::{path::Path, process::Command, sync::Once};
 
-use anyhow::Result;
+use anyhow::{Context, Result, ensure};
 
 use crate::step;
 
@@ -45,6 +45,45 @@ pub(super) fn install(packages: &[&str]) -> Result<()> {
     let mut install = apt(&["install", "-y", "--no-install-recommends"])?;
     install.args(packages);
     step::run_quietly(install, "see its message above, and install these packages by hand")
+}
+
+/// The packages whose names begin so.
+pub(crate) fn names_with(prefix: &str) -> Result<Vec<String>> {
+    let names = lines(&["pkgnames", prefix])?;
+    if !names.is_empty() {
+        return Ok(names);
+    }
+    refresh()?;
+    lines(&["pkgnames", prefix])
+}
+
+/// The packages that a package depends on.
+pub(crate) fn dependencies(package: &str) -> Result<Vec<String>> {
+    let listed = lines(&["depends", package])?;
+    let name = |line: &String| line.trim().strip_prefix("Depends: ").map(str::to_owned);
+    Ok(listed.iter().filter_map(name).collect())
+}
+
+/// Downloads packages into a directory, and installs nothing.
+pub(crate) fn download(packages: &[String], into: &Path) -> Result<()> {
+    let download = || {
+        let mut download = Command::new("apt-get");
+        download.args(["-q", "download"]).args(packages).current_dir(into);
+        download
+    };
+    // The lists may be of a time when there were others.
+    if download().output().is_ok_and(|done| done.status.success()) {
+        return Ok(());
+    }
+    refresh()?;
+    step::run_quietly(download(), "see its message above; is the network up?")
+}
+
+fn lines(arguments: &[&str]) -> Result<Vec<String>> {
+    let mut cache = Command::new("apt-cache");
+    let output = cache.args(arguments).output().context("`apt-cache` does not start")?;
+    ensure!(output.status.success(), "`apt-cache {}` failed", arguments.join(" "));
+    Ok(String::from_utf8_lossy(&output.stdout).lines().map(str::to_owned).collect())
 }
 
 fn apt(arguments: &[&str]) -> Result<Command> {
