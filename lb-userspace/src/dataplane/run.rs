@@ -1,6 +1,6 @@
-//! Running one packet through the program, without a network.
+//! Running packets through the program, without a network.
 
-use aya::programs::{TestRun as _, TestRunOptions};
+use aya::programs::{ProgramError, TestRun as _, TestRunOptions, Xdp};
 
 use super::{Dataplane, DataplaneError, load, open::PROGRAM};
 
@@ -40,5 +40,11 @@ impl Dataplane {
         let result = program.test_run(options).map_err(DataplaneError::bpf("running a packet"))?;
         out.truncate(result.data_size_out as usize);
         Ok(Outcome { action: result.return_value, frame: out })
+    }
+
+    /// The loaded program: for others to call, and to ask what the kernel knows of it.
+    pub fn program(&self) -> Result<&Xdp, DataplaneError> {
+        let program = self.program.program(PROGRAM).ok_or(ProgramError::UnexpectedProgramType);
+        program.and_then(TryInto::try_into).map_err(DataplaneError::bpf("the balancer's program"))
     }
 }

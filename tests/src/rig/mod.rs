@@ -13,9 +13,11 @@
 pub mod header;
 mod maps;
 pub mod packet;
+pub mod traffic;
 
 use std::num::NonZeroU16;
 
+use aya::programs::Xdp;
 use lb::{
     config::{Config, Limits},
     dataplane::Dataplane,
@@ -23,7 +25,9 @@ use lb::{
     state::{Change, Health, Ids, MaglevCache, NextHop, Observed, PlanSettings, hash_key, plan},
 };
 use lb_common::{
-    counters::BackendCounters,
+    backend::BackendId,
+    counters::{BackendCounters, VerdictCounters},
+    flow::Epoch,
     packet::buffer::{Buffer, HEADROOM},
     pipeline,
     verdict::{Action, Verdict},
@@ -65,9 +69,15 @@ impl Rig {
     /// A data path with the services of a config file. Every backend has a way out of the interface
     /// that packets come in by, and is up.
     pub fn new(config: &str) -> Self {
+        Self::with_room(LIMITS.flows, config)
+    }
+
+    /// The same with room for so many flows.
+    pub fn with_room(flows: u32, config: &str) -> Self {
+        let limits = Limits { flows, ..LIMITS };
         let config = Config::parse("lb.toml", config).expect("a config that is right");
-        let ids = Ids::default().assign(&config.desired, LIMITS.ids()).expect("enough numbers");
-        let dataplane = Dataplane::unattached(LIMITS, hash_key(SEED)).expect("a loaded program");
+        let ids = Ids::default().assign(&config.desired, limits.ids()).expect("enough numbers");
+        let dataplane = Dataplane::unattached(limits, hash_key(SEED)).expect("a loaded program");
         let twin = HostMaps::new(*dataplane.settings());
         let mut rig = Self { config, ids, observed: Observed::default(), dataplane, twin };
         rig.discover();
@@ -180,6 +190,16 @@ impl Rig {
         outcome
     }
 
+    /// The epoch of a time by the kernel's clock.
+    pub fn epoch(&self, jiffies: u64) -> Epoch {
+        Epoch::new(jiffies >> self.dataplane.settings().epoch_shift)
+    }
+
+    /// The loaded program, for traffic to run through.
+    pub fn program(&self) -> &Xdp {
+        self.dataplane.program().expect("a loaded program")
+    }
+
     fn twin_send(&mut self, ingress: u32, frame: &[u8]) -> Outcome {
         self.twin.begin(ingress, self.dataplane.now());
         let mut bytes = [&[0; HEADROOM][..], frame].concat();
@@ -193,11 +213,27 @@ impl Rig {
         verdicts.into_iter().map(|(verdict, counted)| (verdict, counted.packets)).collect()
     }
 
+    /// The packets that ended so.
+    pub fn verdict(&self, verdict: Verdict) -> VerdictCounters {
+        let verdicts = self.dataplane.verdicts().expect("counters");
+        verdicts.into_iter().find(|(each, _)| *each == verdict).expect("every verdict").1
+    }
+
     /// What a backend of the first service that has it was sent.
     pub fn counters(&self, backend: &str) -> BackendCounters {
+        let id = self.id(backend);
+        self.dataplane.backends([id]).expect("counters")[&id]
+    }
+
+    /// The flows of that backend that are in the flow table, and not idle.
+    pub fn flows(&self, backend: &str) -> u64 {
+        self.dataplane.live_flows().get(&self.id(backend)).copied().unwrap_or(0)
+    }
+
+    fn id(&self, backend: &str) -> BackendId {
         let ip = ip(backend);
         let (_, id) = self.ids.backends().find(|(key, _)| key.address.ip == ip).expect("a backend");
-        self.dataplane.backends([id]).expect("counters")[&id]
+        id
     }
 }
 
