@@ -4,10 +4,12 @@ use std::{env, path::Path};
 
 use anyhow::{Context as _, Result};
 
+const PROGRAMS: [&str; 2] = ["balance", "decap"];
+
 fn main() -> Result<()> {
-    for source in xtask::bpf::sources() {
+    for source in xtask::bpf::sources(&PROGRAMS)? {
         println!("cargo::rerun-if-changed={}", source.display());
     }
     let out_dir = env::var_os("OUT_DIR").context("OUT_DIR is not set")?;
-    xtask::bpf::build(Path::new(&out_dir))
+    xtask::bpf::build(&PROGRAMS, Path::new(&out_dir))
 }

@@ -3,7 +3,8 @@
 //! Two things live here: the **ABI** of the BPF maps ([`service`], [`backend`], [`counters`],
 //! [`settings`]), and every **pure decision** made for a packet, from its bytes ([`packet`]) to the
 //! [`verdict`] ([`pipeline`]). The functions that run in the kernel are the very functions that the
-//! host's tests and fuzzers run: nothing here knows a kernel.
+//! host's tests and fuzzers run: nothing here knows a kernel. [`generate`] stands apart: the packets
+//! that tests and benchmarks send through the data path.
 #![no_std]
 #![cfg_attr(target_arch = "bpf", feature(asm_experimental_arch))]
 #![allow(
@@ -19,6 +20,7 @@ pub mod counters;
 pub mod decap;
 pub mod flow;
 pub mod forward;
+pub mod generate;
 pub mod maglev;
 pub mod packet;
 pub mod pipeline;

@@ -9,6 +9,7 @@
 
 pub mod atomic;
 pub mod frame;
+pub mod read_only;
 pub mod verifier;
 
 use aya_ebpf::bindings::xdp_action::{XDP_DROP, XDP_PASS, XDP_REDIRECT, XDP_TX};

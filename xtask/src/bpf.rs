@@ -14,19 +14,19 @@ pub use toolchain::{Missing, Rust, Toolchain, toolchain};
 
 const TARGET: &str = "bpfel-unknown-none";
 
-/// Builds every binary of `lb-ebpf` and puts each into `out_dir` as `<name>.o`.
+/// Builds these binaries of `lb-ebpf` and puts each into `out_dir` as `<name>.o`.
 ///
 /// May be called from a build script: nothing of the outer cargo's choice of compiler and flags
-/// reaches this build, which has a target directory of its own.
-pub fn build(out_dir: &Path) -> Result<()> {
+/// reaches this build, which has a target directory of its own. Cargo's lock on that lets the build
+/// scripts of several packages run at a time.
+pub fn build(programs: &[&str], out_dir: &Path) -> Result<()> {
     let toolchain = toolchain()?;
-    let programs = programs()?;
     let target_dir = target_dir();
-    let status = command(&toolchain, &programs, &target_dir)
+    let status = command(&toolchain, programs, &target_dir)?
         .status()
         .with_context(|| format!("{toolchain} does not start"))?;
     ensure!(status.success(), "lb-ebpf does not build with {toolchain}");
-    for program in &programs {
+    for program in programs {
         let built = target_dir.join(TARGET).join("release").join(program);
         let object = out_dir.join(format!("{program}.o"));
         fs::copy(&built, &object)
@@ -35,13 +35,24 @@ pub fn build(out_dir: &Path) -> Result<()> {
     Ok(())
 }
 
-/// What the objects are made of: a build script watches these.
-pub fn sources() -> Vec<PathBuf> {
-    let of_workspace = ["lb-ebpf", "lb-common", "Cargo.toml", "Cargo.lock"];
-    of_workspace.into_iter().map(|path| workspace().join(path)).collect()
+/// What the objects of these binaries are made of: a build script watches these.
+pub fn sources(programs: &[&str]) -> Result<Vec<PathBuf>> {
+    let common = ["lb-ebpf/Cargo.toml", "lb-common", "Cargo.toml", "Cargo.lock"];
+    let mut sources: Vec<PathBuf> = common.iter().map(|path| workspace().join(path)).collect();
+    let dir = workspace().join("lb-ebpf/src");
+    let entries = fs::read_dir(&dir).with_context(|| format!("reading {}", dir.display()))?;
+    for entry in entries {
+        let entry = entry?;
+        // A directory is one binary's alone; the files are of the library that they share.
+        let is_of_these = programs.iter().any(|program| entry.file_name() == *program);
+        if entry.file_type()?.is_file() || is_of_these {
+            sources.push(entry.path());
+        }
+    }
+    Ok(sources)
 }
 
-fn command(toolchain: &Toolchain, programs: &[String], target_dir: &Path) -> Command {
+fn command(toolchain: &Toolchain, programs: &[&str], target_dir: &Path) -> Result<Command> {
     let mut cargo = toolchain.cargo();
     forget_outer_cargo(&mut cargo);
     let arch = env::var("CARGO_CFG_TARGET_ARCH").unwrap_or_else(|_| env::consts::ARCH.to_owned());
@@ -55,7 +66,8 @@ fn command(toolchain: &Toolchain, programs: &[String], target_dir: &Path) -> Com
     ];
     cargo
         .current_dir(workspace())
-        .args(["build", "--package=lb-ebpf", "--bins", "--release", "--locked"])
+        .args(["build", "--package=lb-ebpf", "--release", "--locked"])
+        .args(programs.iter().map(|program| format!("--bin={program}")))
         .args(["--target", TARGET])
         .arg("--target-dir")
         .arg(target_dir)
@@ -66,8 +78,8 @@ fn command(toolchain: &Toolchain, programs: &[String], target_dir: &Path) -> Com
         .env("CARGO_PROFILE_RELEASE_PANIC", "abort")
         .env("CARGO_PROFILE_RELEASE_CODEGEN_UNITS", "1")
         .env("CARGO_TARGET_BPFEL_UNKNOWN_NONE_LINKER", &toolchain.linker);
-    toolchain.configure(&mut cargo, programs);
-    cargo
+    toolchain.configure(&mut cargo, &all_programs()?);
+    Ok(cargo)
 }
 
 /// A build script inherits the outer cargo's compiler, wrappers (clippy is one) and flags; all of
@@ -103,7 +115,7 @@ fn workspace() -> &'static Path {
 }
 
 /// The names under `[[bin]]` in the manifest of `lb-ebpf`.
-fn programs() -> Result<Vec<String>> {
+fn all_programs() -> Result<Vec<String>> {
     let manifest = workspace().join("lb-ebpf/Cargo.toml");
     let text =
         fs::read_to_string(&manifest).with_context(|| format!("reading {}", manifest.display()))?;

@@ -15,7 +15,7 @@ use lb_common::{
     settings::Settings,
     verdict::Verdict,
 };
-use lb_ebpf::{atomic, verifier::bounded};
+use lb_ebpf::{atomic, read_only, verifier::bounded};
 
 use crate::maps;
 
@@ -29,13 +29,13 @@ pub(crate) struct Tables {
 impl Tables {
     #[inline(always)]
     pub(crate) fn new(context: &XdpContext) -> Self {
-        Self { context: context.ctx, settings: settings() }
+        Self { context: context.ctx, settings: read_only!(maps::SETTINGS as Settings) }
     }
 
     /// The maps alone, for what does not look at the packet.
     #[inline(always)]
     pub(crate) fn without_packet() -> Self {
-        Self { context: ptr::null_mut(), settings: settings() }
+        Self { context: ptr::null_mut(), settings: read_only!(maps::SETTINGS as Settings) }
     }
 
     #[inline(always)]
@@ -53,24 +53,6 @@ pub(crate) fn count_verdict(verdict: Verdict, bytes: u64) {
         counters.packets += 1;
         counters.bytes += bytes;
     }
-}
-
-/// The read-only data. The address is loaded by hand, as the compiler would otherwise take the zeros
-/// that the object holds for the values that the loader puts there.
-#[inline(always)]
-fn settings() -> &'static Settings {
-    let address: *const Settings;
-    // SAFETY: loads the address of a static.
-    unsafe {
-        core::arch::asm!(
-            "{0} = {1} ll",
-            out(reg) address,
-            sym maps::SETTINGS,
-            options(pure, nomem, nostack)
-        );
-    }
-    // SAFETY: the static has this layout, and nobody writes it.
-    unsafe { &*address }
 }
 
 /// A bucket in `FLOWS`.

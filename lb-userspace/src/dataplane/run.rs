@@ -1,6 +1,6 @@
-//! Running one packet through a program, without a network.
+//! Running packets through a program, without a network.
 
-use aya::programs::{TestRun as _, TestRunOptions, Xdp};
+use aya::programs::{ProgramError, TestRun as _, TestRunOptions, Xdp};
 
 use super::{Dataplane, DataplaneError, load, open::PROGRAM};
 
@@ -35,6 +35,12 @@ impl Dataplane {
         frame: &[u8],
     ) -> Result<Outcome, DataplaneError> {
         run(load::xdp(&mut self.program, PROGRAM)?, ingress, frame)
+    }
+
+    /// The loaded program: for others to call, and to ask what the kernel knows of it.
+    pub fn program(&self) -> Result<&Xdp, DataplaneError> {
+        let program = self.program.program(PROGRAM).ok_or(ProgramError::UnexpectedProgramType);
+        program.and_then(TryInto::try_into).map_err(DataplaneError::bpf("the balancer's program"))
     }
 }
 
