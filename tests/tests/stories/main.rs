@@ -10,6 +10,7 @@ mod families;
 mod modes;
 mod one_daemon;
 mod passing;
+mod refused;
 mod reload;
 mod remedies;
 mod restart;
