@@ -15,6 +15,7 @@ mod error;
 mod flows;
 mod grace;
 mod interface;
+mod kept;
 mod layout;
 mod limits;
 mod link;
@@ -41,6 +42,7 @@ use lb_common::{
     backend::{BackendEntry, BackendId},
     counters::{BackendCounters, VerdictCounters},
     flow::{Entry, Epoch},
+    service::ServiceSlot,
     settings::Settings,
     verdict::Verdict,
 };
@@ -92,6 +94,10 @@ impl Dataplane {
         for id in wanted.backends.keys().filter(|id| !self.held.backends.contains_key(id)) {
             self.counters.clear(*id)?;
         }
+        let known: BTreeSet<u16> = self.services().map(|slot| slot.id).collect();
+        for table in wanted.services.values().filter(|table| !known.contains(&table.id)) {
+            self.counters.forget_departed(table.id)?;
+        }
         if let Err(error) = steps.iter().try_for_each(|step| self.arrays.perform(step)) {
             // Only waiting can fail. What is there now is where the next plan begins.
             self.held = self.arrays.read();
@@ -126,6 +132,16 @@ impl Dataplane {
         self.counters.backends(ids)
     }
 
+    /// What backends of a service had counted when they left it, since the service was added.
+    pub fn departed(&self, service: u16) -> Result<BackendCounters, DataplaneError> {
+        self.counters.departed(service)
+    }
+
+    /// Adds what a backend had counted that leaves a service.
+    pub fn depart(&mut self, service: u16, gone: BackendCounters) -> Result<(), DataplaneError> {
+        self.counters.depart(service, gone)
+    }
+
     /// The backends that take packets.
     pub fn usable_backends(&self) -> BTreeSet<BackendId> {
         let usable = |entry: &BackendEntry| entry.flags & BackendEntry::USABLE != 0;
@@ -142,14 +158,18 @@ impl Dataplane {
     /// How many flows each backend has that are not idle.
     pub fn live_flows(&self) -> BTreeMap<BackendId, u64> {
         let now = epoch::now();
-        let services = self.held.slots.values().filter(|slot| slot.selector.is_service());
-        let idle: BTreeMap<u16, [u16; 4]> = services.map(|slot| (slot.id, slot.idle)).collect();
+        let idle: BTreeMap<u16, [u16; 4]> =
+            self.services().map(|slot| (slot.id, slot.idle)).collect();
         let is_live = |entry: Entry| {
             let backend = self.held.backends.get(&entry.backend());
             let idle = backend.and_then(|backend| idle.get(&backend.service));
             idle.is_some_and(|idle| !entry.is_idle(now, idle))
         };
         flows::live(&self.flow_table, is_live)
+    }
+
+    fn services(&self) -> impl Iterator<Item = &ServiceSlot> {
+        self.held.slots.values().filter(|slot| slot.selector.is_service())
     }
 
     /// The read-only data of the program.

@@ -17,6 +17,7 @@ mod restart;
 mod start;
 mod stickiness;
 mod the_lab;
+mod totals;
 mod udp;
 mod weights;
 
