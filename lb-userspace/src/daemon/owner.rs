@@ -8,7 +8,7 @@ use std::{
     time::{Duration, Instant, SystemTime},
 };
 
-use lb_common::backend::BackendEntry;
+use lb_common::{backend::BackendEntry, counters::BackendCounters};
 use tokio::{
     sync::mpsc,
     task::block_in_place,
@@ -16,11 +16,11 @@ use tokio::{
 };
 
 use crate::{
-    api::{ChangeRequest, ChangeResponse, Command, ErrorBody, Traffic},
+    api::{ChangeRequest, ChangeResponse, Command, ErrorBody},
     config::{Config, DaemonConfig},
     dataplane::{Dataplane, DataplaneError},
     health::{Health, HealthReport, Target},
-    model::{BackendKey, ServiceName},
+    model::BackendKey,
     network::{Network, NextHopReport, Unresolved},
     state::{
         self, Change, Desired, Difference, Ids, MaglevCache, Observed, PlanSettings, State, Tables,
@@ -46,8 +46,6 @@ pub(super) struct Owner {
     pub(super) unresolved: BTreeMap<IpAddr, Unresolved>,
     /// What the maps hold.
     pub(super) tables: Tables,
-    /// What backends had counted when they left.
-    pub(super) departed: BTreeMap<ServiceName, Traffic>,
     /// Why the maps do not hold what they should, while they do not.
     pub(super) fault: Option<String>,
     pub(super) cache: MaglevCache,
@@ -232,16 +230,12 @@ impl Owner {
 
         // Remembered first: a daemon that dies in between comes back to what was asked for.
         next.save(&self.config.paths.state).map_err(|error| internal(&error))?;
-        let leaving = self.leaving(&next.ids);
+        let leaving = leaving(&self.dataplane, &self.state.ids, &next.ids);
         if let Err(error) = self.write(tables) {
             self.state.save(&self.config.paths.state).map_err(|error| internal(&error))?;
             return Err(internal(&error));
         }
-        for (service, traffic) in leaving {
-            let departed = self.departed.entry(service).or_default();
-            *departed = [*departed, traffic].into_iter().sum();
-        }
-        self.departed.retain(|service, _| next.desired.services.contains_key(service));
+        depart(&mut self.dataplane, leaving);
         self.state = next;
         self.observed = observed;
         self.watch();
@@ -290,20 +284,6 @@ impl Owner {
         health
     }
 
-    /// What each service loses from its sum with the backends that are not in `next`.
-    fn leaving(&self, next: &Ids) -> Vec<(ServiceName, Traffic)> {
-        let gone: Vec<_> = self
-            .state
-            .ids
-            .backends()
-            .filter(|(key, id)| next.backend(&key.service, &key.address) != Some(*id))
-            .collect();
-        let counters = self.dataplane.backends(gone.iter().map(|(_, id)| *id)).unwrap_or_default();
-        gone.into_iter()
-            .filter_map(|(key, id)| Some((key.service, Traffic::from(*counters.get(&id)?))))
-            .collect()
-    }
-
     /// Tells the watchers what is of interest.
     pub(super) fn watch(&mut self) {
         let services = &self.state.desired.services;
@@ -339,6 +319,26 @@ async fn sleep_until(moment: Option<Instant>) {
     match moment {
         Some(moment) => tokio::time::sleep_until(moment.into()).await,
         None => std::future::pending().await,
+    }
+}
+
+/// What each service, by number, loses from its sum with the backends that are not in `next`.
+pub(super) fn leaving(dataplane: &Dataplane, now: &Ids, next: &Ids) -> Vec<(u16, BackendCounters)> {
+    let gone: Vec<_> = now
+        .backends()
+        .filter(|(key, id)| next.backend(&key.service, &key.address) != Some(*id))
+        .filter_map(|(key, id)| Some((next.service(&key.service)?, id)))
+        .collect();
+    let counters = dataplane.backends(gone.iter().map(|(_, id)| *id)).unwrap_or_default();
+    gone.into_iter().filter_map(|(service, id)| Some((service, *counters.get(&id)?))).collect()
+}
+
+/// Keeps in the services' sums what leaves with their backends.
+pub(super) fn depart(dataplane: &mut Dataplane, leaving: Vec<(u16, BackendCounters)>) {
+    for (service, gone) in leaving {
+        if let Err(error) = dataplane.depart(service, gone) {
+            log::warn!("a service's sum lacks what left with a backend: {error}");
+        }
     }
 }
 

@@ -17,7 +17,7 @@ use tokio::{
     time::timeout,
 };
 
-use super::owner::{Inbox, Owner, is_checked, log_differences};
+use super::owner::{Inbox, Owner, depart, is_checked, leaving, log_differences};
 use crate::{
     api::{server, socket::Socket},
     config::{Config, DaemonConfig, Paths},
@@ -104,13 +104,15 @@ fn adopt(
 
     // Remembered first, as with every change: what cannot be remembered does not run.
     state.save(&config.paths.state)?;
-    let (dataplane, adopted) = Dataplane::open(&dataplane_config(&config, hash_seed))
+    let (mut dataplane, adopted) = Dataplane::open(&dataplane_config(&config, hash_seed))
         .inspect_err(|_| put_back(&config.paths.state, saved.as_ref()))?;
     log::info!("{} services and {} backends adopted", adopted.services, adopted.backends);
     for interface in &adopted.detached {
         log::info!("{interface}: detached, as the config file does not name it");
     }
     log_differences(&differences);
+    let leaving = leaving(&dataplane, &known, &state.ids);
+    depart(&mut dataplane, leaving);
     let observed =
         Observed { health: adopted_health(&dataplane, &known, &state), ..Observed::default() };
     let serving = serving(&dataplane, &known, &state);
@@ -123,7 +125,6 @@ fn adopt(
         observed,
         unresolved: BTreeMap::new(),
         tables: Tables::default(),
-        departed: BTreeMap::new(),
         fault: None,
         cache: MaglevCache::default(),
         warming: Warming::adopted(serving),

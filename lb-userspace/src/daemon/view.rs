@@ -239,17 +239,19 @@ impl Owner {
                     traffic: traffic(name, address).unwrap_or_default(),
                 })
                 .collect();
-            let departed = self.departed.get(name).copied();
-            ServiceStats {
+            let departed = self.state.ids.service(name).map(|id| self.dataplane.departed(id));
+            let departed = departed.transpose().map_err(|error| internal(&error))?;
+            let departed = departed.map(Traffic::from);
+            Ok(ServiceStats {
                 name: name.clone(),
                 address: service.address,
                 traffic: backends.iter().map(|one| one.traffic).chain(departed).sum(),
                 backends,
-            }
+            })
         });
         Ok(Stats {
             taken_ns: clock_ns(),
-            services: services.collect(),
+            services: services.collect::<Result<_, ErrorBody>>()?,
             verdicts: verdicts.into_iter().map(|(one, n)| VerdictStats::new(one, n)).collect(),
         })
     }

@@ -15,6 +15,7 @@ mod epoch;
 mod error;
 mod grace;
 mod interface;
+mod kept;
 mod layout;
 mod limits;
 mod link;
@@ -45,6 +46,7 @@ use lb_common::{
     backend::{BackendEntry, BackendId},
     counters::{BackendCounters, VerdictCounters},
     flow::{Entry, Epoch},
+    service::ServiceSlot,
     settings::Settings,
     verdict::Verdict,
 };
@@ -102,9 +104,10 @@ impl Dataplane {
             self.counters.clear(*id)?;
             self.arrays.loads.clear(*id);
         }
-        let known: BTreeSet<u16> = self.held.slots.values().map(|slot| slot.id).collect();
-        for service in wanted.services.values().filter(|service| !known.contains(&service.id)) {
-            self.turns.begin(service.id)?;
+        let known: BTreeSet<u16> = self.services().map(|slot| slot.id).collect();
+        for table in wanted.services.values().filter(|table| !known.contains(&table.id)) {
+            self.turns.begin(table.id)?;
+            self.counters.forget_departed(table.id)?;
         }
         if let Err(error) = steps.iter().try_for_each(|step| self.arrays.perform(step)) {
             // Only waiting can fail. What is there now is where the next plan begins.
@@ -141,6 +144,16 @@ impl Dataplane {
         self.counters.backends(ids)
     }
 
+    /// What backends of a service had counted when they left it, since the service was added.
+    pub fn departed(&self, service: u16) -> Result<BackendCounters, DataplaneError> {
+        self.counters.departed(service)
+    }
+
+    /// Adds what a backend had counted that leaves a service.
+    pub fn depart(&mut self, service: u16, gone: BackendCounters) -> Result<(), DataplaneError> {
+        self.counters.depart(service, gone)
+    }
+
     /// The backends whose entry has this flag, such as [`BackendEntry::USABLE`].
     pub fn backends_with(&self, flag: u8) -> BTreeSet<BackendId> {
         let entries = self.held.backends.iter();
@@ -173,6 +186,10 @@ impl Dataplane {
     /// Every flow of each backend that has an entry in the flow table, by state and age.
     pub fn census(&self) -> BTreeMap<BackendId, Census> {
         census::of(&self.flow_table, epoch::now(), epoch::length())
+    }
+
+    fn services(&self) -> impl Iterator<Item = &ServiceSlot> {
+        self.held.slots.values().filter(|slot| slot.selector.is_service())
     }
 
     /// The read-only data of the program.

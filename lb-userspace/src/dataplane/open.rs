@@ -92,13 +92,14 @@ impl Dataplane {
     /// [`run_packet`](Dataplane::run_packet) alone.
     pub fn unattached(limits: Limits, hash_key: HashKey) -> Result<Self, DataplaneError> {
         let settings = limits.settings(hash_key);
-        Self::assemble(limits, settings, load(limits, &settings, None)?)
+        Self::assemble(limits, settings, load(limits, &settings, None)?, None)
     }
 
     fn assemble(
         limits: Limits,
         settings: Settings,
         mut program: Ebpf,
+        maps: Option<&Path>,
     ) -> Result<Self, DataplaneError> {
         let shapes = limits.shapes();
         let arrays = Arrays {
@@ -126,7 +127,7 @@ impl Dataplane {
             affinity: words(&program, &shapes, "AFFINITY")?,
             sweep,
             turns: Turns::take(&mut program)?,
-            counters: Counters::take(&mut program)?,
+            counters: Counters::take(&mut program, limits, maps)?,
             egress: counters::take(&mut program, "EGRESS")?,
             held,
             interfaces: Vec::new(),
@@ -141,15 +142,16 @@ fn open(
     places: &[Place],
 ) -> Result<(Dataplane, Adopted), DataplaneError> {
     let settings = config.limits.settings(hash_key(config.hash_seed.as_bytes()));
-    let program = load(config.limits, &settings, Some(&pins.maps()))?;
-    let mut dataplane = Dataplane::assemble(config.limits, settings, program)?;
-    recall::keep_seed(&pins.maps(), config.hash_seed)?;
+    let maps = pins.maps();
+    let program = load(config.limits, &settings, Some(&maps))?;
+    let mut dataplane = Dataplane::assemble(config.limits, settings, program, Some(&maps))?;
+    recall::keep_seed(&maps, config.hash_seed)?;
     let xdp = load::xdp(&mut dataplane.program, PROGRAM)?;
     let interfaces = attach::attach(xdp, places, config.mode)?;
     let detached = attach::detach_others(&pins.links(), places)?;
     let place = |place: &Place| (place.interface.clone(), place.index);
     dataplane.interfaces = places.iter().map(place).collect();
-    let services = dataplane.held.slots.values().filter(|slot| slot.selector.is_service()).count();
+    let services = dataplane.services().count();
     let backends = dataplane.held.backends.len();
     Ok((dataplane, Adopted { services, backends, interfaces, detached }))
 }

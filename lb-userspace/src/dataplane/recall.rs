@@ -4,17 +4,10 @@ use std::{os::fd::AsFd as _, path::Path};
 
 use aya::maps::{Array, Map, MapData};
 
-use super::{
-    DataplaneError,
-    loads::Loads,
-    memory::Words,
-    pin::{self, Pins},
-    tables::Arrays,
-};
+use super::{DataplaneError, kept, loads::Loads, memory::Words, pin::Pins, tables::Arrays};
 use crate::state::{HashSeed, Tables};
 
-/// A map that no packet reads: it keeps the seed of the hash key beside the tables that the key laid
-/// out, for as long as they last.
+/// The seed of the hash key, beside the tables that the key laid out.
 const SEED: &str = "HASH_SEED";
 
 /// What is pinned.
@@ -36,16 +29,8 @@ pub fn recall(pin_dir: &Path) -> Result<Option<Recalled>, DataplaneError> {
 
 /// Pins the seed beside the maps.
 pub(super) fn keep_seed(maps: &Path, seed: HashSeed) -> Result<(), DataplaneError> {
-    if self::seed(maps)? == Some(seed) {
-        return Ok(());
-    }
-    let path = maps.join(SEED);
-    pin::remove(&path)?;
-    let failed = || format!("pinning {}", path.display());
-    let mut map =
-        Array::<MapData, [u8; 32]>::create(1, 0).map_err(DataplaneError::bpf(failed()))?;
-    map.set(0, seed.to_bytes(), 0).map_err(DataplaneError::bpf(failed()))?;
-    map.pin(&path).map_err(DataplaneError::bpf(failed()))
+    let mut map = kept::array::<[u8; 32]>(Some(maps), SEED, 1)?;
+    map.set(0, seed.to_bytes(), 0).map_err(DataplaneError::bpf(format!("writing {SEED}")))
 }
 
 fn seed(maps: &Path) -> Result<Option<HashSeed>, DataplaneError> {

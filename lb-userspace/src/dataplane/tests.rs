@@ -145,7 +145,7 @@ fn tables_outlive_the_daemon_and_are_adopted_byte_for_byte() {
     assert!(!second.apply(&tables()).unwrap(), "what was adopted is not written again");
 
     let detached = detach(&world.pin_dir()).unwrap();
-    assert_eq!((detached.interfaces, detached.maps), (vec!["in0".to_owned()], 13));
+    assert_eq!((detached.interfaces, detached.maps), (vec!["in0".to_owned()], 14));
     assert_eq!(detach(&world.pin_dir()).unwrap(), super::Detached::default());
     assert!(recall(&world.pin_dir()).unwrap().is_none(), "what is detached is forgotten");
 }
@@ -293,6 +293,27 @@ fn the_counters_of_an_id_begin_at_zero_with_each_backend_that_has_it() {
     assert_eq!(dataplane.backends([3]).unwrap()[&3].packets, 3 * cpus as u64);
     dataplane.apply(&tables()).unwrap();
     assert_eq!(dataplane.backends([3]).unwrap()[&3], BackendCounters::default());
+}
+
+#[test]
+fn what_left_a_service_is_counted_for_as_long_as_the_service_is_there() {
+    use lb_common::counters::BackendCounters;
+
+    let world = World::new();
+    let gone = BackendCounters { packets: 3, bytes: 200, new_flows: 2, untracked: 1, evicted: 5 };
+    let (mut first, _) = world.open();
+    first.apply(&tables()).unwrap();
+    first.depart(5, gone).unwrap();
+    first.depart(5, gone).unwrap();
+    drop(first);
+
+    let (mut second, _) = world.open();
+    second.apply(&tables()).unwrap();
+    let twice = BackendCounters { packets: 6, bytes: 400, new_flows: 4, untracked: 2, evicted: 10 };
+    assert_eq!(second.departed(5).unwrap(), twice);
+    second.apply(&Tables::default()).unwrap();
+    second.apply(&tables()).unwrap();
+    assert_eq!(second.departed(5).unwrap(), BackendCounters::default());
 }
 
 #[test]

@@ -100,7 +100,15 @@ impl Rig {
         let ids = Ids::default().assign(&config.desired, limits.ids()).expect("enough numbers");
         let dataplane = Dataplane::unattached(limits, hash_key(SEED)).expect("a loaded program");
         let twin = HostMaps::new(*dataplane.settings());
-        let mut rig = Self { limits, config, ids, observed: Observed::default(), dataplane, twin, is_lent: Cell::new(false) };
+        let mut rig = Self {
+            limits,
+            config,
+            ids,
+            observed: Observed::default(),
+            dataplane,
+            twin,
+            is_lent: Cell::new(false),
+        };
         rig.discover();
         rig.apply();
         rig

@@ -10,12 +10,14 @@ mod families;
 mod modes;
 mod one_daemon;
 mod passing;
+mod refused;
 mod reload;
 mod remedies;
 mod restart;
 mod start;
 mod stickiness;
 mod the_lab;
+mod totals;
 mod udp;
 mod weights;
 
