@@ -20,10 +20,10 @@ const FLOOD: u64 = 20_000_000;
 /// Flows that the flow table has room for.
 const ROOM: u32 = 1 << 17;
 
-/// What the floods run with.
-const SCHEDULERS: [&str; 7] = ["maglev", "rr", "wrr", "lc", "wlc", "sh", "p2c"];
+/// What the floods run with: every kind that the data path knows.
+const SCHEDULERS: [&str; 4] = ["maglev", "rr", "wlc", "p2c"];
 /// Those that choose alike for a SYN and the packet after it: a SYN needs no entry.
-const WITHOUT_SYNS: [&str; 2] = ["maglev", "sh"];
+const WITHOUT_SYNS: [&str; 1] = ["maglev"];
 
 const CLIENT: &str = "198.51.100.7:40000";
 const WEB: &str = "203.0.113.10:80";
