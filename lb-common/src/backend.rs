@@ -7,7 +7,7 @@
 
 use crate::{
     address::Address,
-    branchless::{less, select},
+    branchless::less,
     wire::plain_old_data,
 };
 
@@ -77,20 +77,25 @@ pub struct Load {
 plain_old_data! { Load = 16 }
 
 impl Load {
-    /// More flows than a backend can have.
-    pub const NO_ROOM: u64 = 1 << 40;
+    /// More flows than a backend can have: they are counted in 40 bits.
+    pub const MOST_FLOWS: u64 = (1 << 40) - 1;
 
-    /// The flows that the backend has once it gets one more, or [`Self::NO_ROOM`].
+    /// The flows that the backend has once it gets one more.
     #[inline(always)]
     pub fn with_one_more(&self) -> u64 {
-        let has_room = less(self.flows, u64::from(self.most)) & less(self.flows, Self::NO_ROOM);
-        select(has_room, self.flows.wrapping_add(1), Self::NO_ROOM)
+        self.flows.wrapping_add(1) & Self::MOST_FLOWS
+    }
+
+    /// What its flows are weighed against; 0 of a backend that has no room for one more.
+    #[inline(always)]
+    pub fn open_weight(&self) -> u64 {
+        u64::from(self.weight) & less(self.flows, u64::from(self.most))
     }
 
     /// True when the backend takes one more flow.
     #[inline(always)]
     pub fn has_room(&self) -> bool {
-        self.with_one_more() != Self::NO_ROOM
+        self.open_weight() != 0
     }
 }
 

@@ -182,31 +182,32 @@ pub fn least_flows<M: Maps>(maps: &M, rotation: Rotation, start: u32) -> Option<
     least.id()
 }
 
-/// The least busy backend so far. With `flows` counting the one to come, a backend of twice the
+/// The least busy backend so far. With its flows counting the one to come, a backend of twice the
 /// weight is as busy with twice the flows, and of two without any the heavier one is less busy.
 #[derive(Clone, Copy)]
 struct Least {
     id: u64,
-    flows: u64,
-    weight: u64,
+    /// Flows in the low 40 bits, and the weight above them: one word, as a BPF stack is small.
+    load: u64,
 }
 
 impl Least {
     /// Busier than any backend with room.
-    const NONE: Self = Self { id: 0, flows: Load::NO_ROOM, weight: 1 };
+    const NONE: Self = Self { id: 0, load: 1 << Self::FLOW_BITS | Load::MOST_FLOWS };
 
-    /// The less busy of both; this one when they are equal. Flows are below 2⁴¹ and weights below
-    /// 2²⁰, so that their products compare as they are.
+    const FLOW_BITS: u32 = Load::MOST_FLOWS.count_ones();
+
+    /// The less busy of both; this one when they are equal. Flows are below 2⁴⁰ and weights below
+    /// 2²⁰, so that their products compare as they are; the weight 0 is never less busy.
     #[inline(always)]
     fn or(self, id: BackendId, load: &Load) -> Self {
-        let (flows, weight) = (load.with_one_more(), u64::from(load.weight));
-        let has_room = less(flows, Load::NO_ROOM);
-        let less_busy = less(flows.wrapping_mul(self.weight), self.flows.wrapping_mul(weight));
-        let better = has_room & less_busy;
+        let (flows, weight) = (load.with_one_more(), load.open_weight());
+        let own_flows = self.load & Load::MOST_FLOWS;
+        let own_weight = self.load >> Self::FLOW_BITS;
+        let better = less(flows.wrapping_mul(own_weight), own_flows.wrapping_mul(weight));
         Self {
             id: select(better, u64::from(id), self.id),
-            flows: select(better, flows, self.flows),
-            weight: select(better, weight, self.weight),
+            load: select(better, weight << Self::FLOW_BITS | flows, self.load),
         }
     }
 

@@ -67,10 +67,11 @@ fn describe((entries, key, value): (u32, u32, u32)) -> String {
 }
 
 fn explain(error: EbpfError, program: &str) -> DataplaneError {
+    // The verifier refuses by EACCES as well; but who lacks the permission does not get as far as it.
     if let EbpfError::ProgramError(ProgramError::LoadError { io_error, verifier_log }) = &error
-        && io_error.kind() != std::io::ErrorKind::PermissionDenied
+        && let log = verifier_log.to_string()
+        && (io_error.kind() != std::io::ErrorKind::PermissionDenied || !log.trim().is_empty())
     {
-        let log = verifier_log.to_string();
         log::debug!("the verifier on {program}:\n{log}");
         return old_kernel(io_error.to_string()).unwrap_or_else(|| DataplaneError::Refused {
             program: program.to_owned(),
