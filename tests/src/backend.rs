@@ -7,6 +7,7 @@ use std::{
 };
 
 use anyhow::{Context, Result};
+use nix::sys::signal::Signal;
 
 use crate::{
     addresses::{BALANCER, RACK, VIP, VIP6},
@@ -71,6 +72,25 @@ impl Backend {
         self.nginx.lock().unwrap_or_else(PoisonError::into_inner).take();
     }
 
+    /// Stops the web server in the middle of what it does, as an overload or a dead disk would: its
+    /// kernel goes on accepting, and nobody answers.
+    ///
+    /// # Panics
+    /// When it does not run.
+    #[track_caller]
+    pub fn freeze_nginx(&self) {
+        self.signal(Signal::SIGSTOP);
+    }
+
+    /// Lets a frozen web server go on.
+    ///
+    /// # Panics
+    /// When it does not run.
+    #[track_caller]
+    pub fn thaw_nginx(&self) {
+        self.signal(Signal::SIGCONT);
+    }
+
     /// Answers datagrams to one of its addresses, or to a VIP.
     ///
     /// # Panics
@@ -97,6 +117,13 @@ impl Backend {
     pub fn attach_decap(&self) {
         let (v4, v6) = (RACK.v4(BALANCER).to_string(), RACK.v6(BALANCER).to_string());
         self.lb(&["decap", "attach", INTERFACE, "--from", &v4, "--from", &v6]).success();
+    }
+
+    #[track_caller]
+    fn signal(&self, signal: Signal) {
+        let nginx = self.nginx.lock().unwrap_or_else(PoisonError::into_inner);
+        let nginx = nginx.as_ref().unwrap_or_else(|| panic!("{}: no nginx runs", self.name()));
+        nginx.signal(signal).unwrap_or_else(|error| panic!("{}: {error}", self.name()));
     }
 
     fn serve(&self) -> Result<()> {

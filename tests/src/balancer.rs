@@ -7,6 +7,7 @@ use std::{
 };
 
 use anyhow::{Result, anyhow, bail};
+use serde_json::Value;
 
 use crate::{
     addresses::{BALANCER, FRONT, RACK},
@@ -118,6 +119,29 @@ impl Balancer {
     #[track_caller]
     pub fn lb(&self, arguments: &[&str]) -> Output {
         run_lb(&self.host, arguments).unwrap_or_else(|error| panic!("{error:#}"))
+    }
+
+    /// Starts a command of `lb` that takes its time; what it prints goes to `/run/NAME.log`.
+    ///
+    /// # Panics
+    /// When there is no such program.
+    #[track_caller]
+    pub fn start_lb(&self, name: &str, arguments: &[&str]) -> Process {
+        let started = command::lb_binary().and_then(|lb| self.host.start(name, &lb, arguments));
+        started.unwrap_or_else(|error| panic!("{error:#}"))
+    }
+
+    /// How many packets have ended in a way.
+    ///
+    /// # Panics
+    /// When `lb stats` knows no such verdict.
+    #[track_caller]
+    pub fn packets(&self, verdict: &str) -> u64 {
+        let stats = self.lb(&["stats", "-o", "json"]).json();
+        let of = |one: &&Value| one["verdict"] == verdict;
+        let found = stats["verdicts"].as_array().and_then(|all| all.iter().find(of));
+        let packets = found.and_then(|one| one["packets"].as_u64());
+        packets.unwrap_or_else(|| panic!("lb stats says nothing of {verdict}: {stats}"))
     }
 
     /// Runs the daemon with a config file that it shall refuse, for five seconds at most.

@@ -63,6 +63,22 @@ impl Client {
         })
     }
 
+    /// Connections that stay open, each behind the name of the backend that serves it.
+    ///
+    /// # Panics
+    /// When one of them is not served.
+    #[track_caller]
+    pub fn keep_many_open(&self, address: SocketAddr, count: usize) -> Vec<(String, Connection)> {
+        let open = |_| {
+            let mut connection = self.keep_open(address);
+            let answer = connection.get("/").unwrap_or_else(|error| {
+                panic!("{} got no answer from {address}: {error}", self.host.name())
+            });
+            (answer.served_by, connection)
+        };
+        (0..count).map(open).collect()
+    }
+
     /// Makes `per_second` requests in the background, each on a connection of its own.
     pub fn load(&self, address: SocketAddr, per_second: u32) -> Load {
         Load::start(self.host.clone(), address, per_second)

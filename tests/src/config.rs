@@ -28,11 +28,10 @@ impl Config {
 
     /// With the usual service: `web` at an address, every backend with weight 1, no health check.
     pub fn web(address: impl Display, backends: &[Backend]) -> Self {
-        let config = Self::new().service("web", format!("tcp:{address}"));
-        backends.iter().fold(config, |config, backend| config.backend(backend.v4(), 1))
+        Self::new().service("web", format!("tcp:{address}")).backends(backends)
     }
 
-    /// A top-level setting; before any service.
+    /// A setting of what was stated last: a backend, a service, or the file itself.
     #[must_use]
     pub fn setting(mut self, name: &str, value: &str) -> Self {
         self.line(format_args!("{name} = {value}"));
@@ -46,7 +45,7 @@ impl Config {
         self
     }
 
-    /// The service's health check; before its backends.
+    /// The service's health check; before its backends, like all its settings.
     #[must_use]
     pub fn check(self, check: &str) -> Self {
         self.setting("check", check)
@@ -57,6 +56,12 @@ impl Config {
     pub fn backend(mut self, address: impl Display, weight: u16) -> Self {
         self.line(format_args!("[[service.backend]]\naddress = \"{address}\"\nweight = {weight}"));
         self
+    }
+
+    /// Backends of the service, each with weight 1.
+    #[must_use]
+    pub fn backends(self, backends: &[Backend]) -> Self {
+        backends.iter().fold(self, |config, backend| config.backend(backend.v4(), 1))
     }
 
     /// The file's text.

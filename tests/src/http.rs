@@ -24,6 +24,15 @@ pub struct Response {
     pub body: Vec<u8>,
 }
 
+/// An answer whose body has not been read yet.
+#[derive(Debug)]
+pub struct Download<'a> {
+    connection: &'a mut Connection,
+    status: u16,
+    served_by: String,
+    left: u64,
+}
+
 /// A connection on which one request follows another.
 #[derive(Debug)]
 pub struct Connection {
@@ -43,8 +52,13 @@ impl Connection {
 
     /// `GET path`.
     pub fn get(&mut self, path: &str) -> io::Result<Response> {
+        self.download(path)?.rest()
+    }
+
+    /// `GET path` as far as the body, which the server goes on sending while it is read.
+    pub fn download(&mut self, path: &str) -> io::Result<Download<'_>> {
         write!(self.stream.get_mut(), "GET {path} HTTP/1.1\r\nHost: {}\r\n\r\n", self.address)?;
-        self.response()
+        self.head()
     }
 
     /// `POST path` with a body; the answer proves that the server has read all of it.
@@ -53,16 +67,16 @@ impl Connection {
         let stream = self.stream.get_mut();
         write!(stream, "POST {path} HTTP/1.1\r\nHost: {host}\r\nContent-Length: {length}\r\n\r\n")?;
         stream.write_all(body)?;
-        self.response()?;
+        self.head()?.rest()?;
         // A server may answer before it has read a body, but not a second request before that.
         self.get(path)
     }
 
-    fn response(&mut self) -> io::Result<Response> {
+    fn head(&mut self) -> io::Result<Download<'_>> {
         let status_line = self.line()?;
         let status = status_line.split(' ').nth(1).and_then(|code| code.parse().ok());
         let status = status.ok_or_else(|| unexpected(&status_line))?;
-        let mut length = 0;
+        let mut left = 0;
         let mut served_by = String::new();
         loop {
             let line = self.line()?;
@@ -71,17 +85,15 @@ impl Connection {
             }
             let (name, value) = line.split_once(": ").ok_or_else(|| unexpected(&line))?;
             match name.to_ascii_lowercase().as_str() {
-                "content-length" => length = value.parse().map_err(|_| unexpected(&line))?,
+                "content-length" => left = value.parse().map_err(|_| unexpected(&line))?,
                 "served-by" => value.clone_into(&mut served_by),
                 _ => {}
             }
         }
-        if length > MAX_BODY {
-            return Err(unexpected(&format!("a body of {length} bytes")));
+        if left > MAX_BODY {
+            return Err(unexpected(&format!("a body of {left} bytes")));
         }
-        let mut body = vec![0; length as usize];
-        self.stream.read_exact(&mut body)?;
-        Ok(Response { status, served_by, body })
+        Ok(Download { connection: self, status, served_by, left })
     }
 
     fn line(&mut self) -> io::Result<String> {
@@ -90,6 +102,27 @@ impl Connection {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
         Ok(line.trim_end().to_owned())
+    }
+}
+
+impl Download<'_> {
+    /// The name of the backend that answers.
+    pub fn served_by(&self) -> &str {
+        &self.served_by
+    }
+
+    /// Reads some more of the body.
+    pub fn read(&mut self, bytes: u64) -> io::Result<Vec<u8>> {
+        let mut some = vec![0; bytes.min(self.left) as usize];
+        self.connection.stream.read_exact(&mut some)?;
+        self.left -= some.len() as u64;
+        Ok(some)
+    }
+
+    /// Reads all the rest.
+    pub fn rest(mut self) -> io::Result<Response> {
+        let body = self.read(self.left)?;
+        Ok(Response { status: self.status, served_by: self.served_by, body })
     }
 }
 

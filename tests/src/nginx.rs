@@ -1,5 +1,7 @@
 //! A real web server on a backend.
 
+use std::fs::File;
+
 use anyhow::Result;
 
 use crate::{host::Host, process::Process};
@@ -7,13 +9,17 @@ use crate::{host::Host, process::Process};
 /// Bytes of `/large`: several hundred full-size packets.
 pub(crate) const LARGE: usize = 1 << 20;
 
+/// Bytes of `/film`: more than all buffers between a server and a client who does not read hold.
+pub const FILM: u64 = 16 << 20;
+
 const CONFIG: &str = "/run/nginx/nginx.conf";
 
 /// Starts nginx on ports 80, 8080 and 8443 of every address. Every answer says who gave it:
-/// `/` in a line, `/large` before many bytes, `/healthz` for health checks.
+/// `/` in a line, `/large` and `/film` before many bytes, `/healthz` for health checks.
 pub(crate) fn start(host: &Host) -> Result<Process> {
     host.write(CONFIG, config(host.name()))?;
     host.write("/run/nginx/large", vec![b'.'; LARGE])?;
+    host.inside(|| File::create("/run/nginx/film")?.set_len(FILM))??;
     host.start("nginx", "nginx", &["-e", "stderr", "-p", "/run/nginx", "-c", CONFIG])
 }
 
@@ -43,6 +49,7 @@ http {{
         location = / {{ return 200 "{name}\n"; }}
         location = /healthz {{ return 200 "ok\n"; }}
         location = /large {{ }}
+        location = /film {{ }}
     }}
 }}
 "#

@@ -32,6 +32,11 @@ impl Process {
         self.child.try_wait().ok().flatten()
     }
 
+    /// Sends it a signal.
+    pub(crate) fn signal(&self, signal: Signal) -> nix::Result<()> {
+        kill(Pid::from_raw(self.child.id().cast_signed()), signal)
+    }
+
     /// Kills it by SIGKILL: it gets no chance to clean up.
     pub fn kill(mut self) {
         self.end();
@@ -39,8 +44,7 @@ impl Process {
 
     /// Asks it to end by SIGTERM; how it ended, or nothing when it had to be killed.
     pub fn terminate(mut self, within: Duration) -> Option<ExitStatus> {
-        let id = Pid::from_raw(self.child.id().cast_signed());
-        let _ = kill(id, Signal::SIGTERM);
+        let _ = self.signal(Signal::SIGTERM);
         poll::until(within, || self.ended())
     }
 

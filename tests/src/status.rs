@@ -8,6 +8,7 @@ use serde_json::Value;
 #[derive(Debug, Clone)]
 pub struct Status {
     backends: Vec<BackendStatus>,
+    problems: Vec<String>,
 }
 
 /// A backend of a service.
@@ -21,6 +22,10 @@ pub struct BackendStatus {
     pub state: String,
     /// Its share of new flows, relative to the others of the service.
     pub weight: u64,
+    /// Slots of the service's table that are its own.
+    pub slots: u64,
+    /// Its live flows.
+    pub flows: u64,
 }
 
 impl Status {
@@ -34,15 +39,23 @@ impl Status {
                 service: name.clone(),
                 address: text(&backend["address"]),
                 state: text(&backend["state"]),
-                weight: backend["weight"].as_u64().unwrap_or_else(|| unexpected(backend)),
+                weight: number(&backend["weight"]),
+                slots: number(&backend["slots"]),
+                flows: number(&backend["flows"]),
             })
         });
-        Self { backends: backends.collect() }
+        let problems = list(&json["problems"]).iter().map(text).collect();
+        Self { backends: backends.collect(), problems }
     }
 
     /// Every backend of every service.
     pub fn backends(&self) -> impl Iterator<Item = &BackendStatus> {
         self.backends.iter()
+    }
+
+    /// What is wrong, one sentence each.
+    pub fn problems(&self) -> &[String] {
+        &self.problems
     }
 
     /// The backend with that address, of the first service that has it.
@@ -72,6 +85,11 @@ fn list(value: &Value) -> &Vec<Value> {
 #[track_caller]
 fn text(value: &Value) -> String {
     value.as_str().unwrap_or_else(|| unexpected(value)).to_owned()
+}
+
+#[track_caller]
+fn number(value: &Value) -> u64 {
+    value.as_u64().unwrap_or_else(|| unexpected(value))
 }
 
 #[track_caller]

@@ -142,7 +142,7 @@ impl Lab {
     }
 
     /// Makes every backend accept the balancer's tunnel, starts the balancer with `config`, and
-    /// waits until it calls every backend up.
+    /// waits until it calls every backend up, or a backup that stands by.
     ///
     /// # Panics
     /// When one of them refuses, or a backend does not come up.
@@ -153,7 +153,8 @@ impl Lab {
         }
         self.balancer.start(config);
         self.eventually("every backend is up", Duration::from_secs(10), || {
-            self.balancer.status().backends().all(|backend| backend.state == "up")
+            let is_ready = |state: &str| ["up", "standby"].contains(&state);
+            self.balancer.status().backends().all(|backend| is_ready(&backend.state))
         });
     }
 

@@ -1,6 +1,6 @@
 //! A flow stays where it is.
 
-use lab::{Lab, Topology, addresses::VIP, config::Config, http::Connection};
+use lab::{Topology, addresses::VIP, config::Config, http::Connection};
 
 #[test]
 fn a_connection_stays_while_other_backends_come_and_go() {
@@ -9,13 +9,13 @@ fn a_connection_stays_while_other_backends_come_and_go() {
     lab.serve(&Config::web(VIP, &lab.backends()[..3]));
     let address = |name: &str| lab.backend(name).v4().to_string();
     let (web2, web3, web4) = (address("web2"), address("web3"), address("web4"));
-    let mut open = open_connections(&lab, 60);
+    let mut open = lab.client("alice").keep_many_open(VIP, 60);
     assert!(["web1", "web2", "web3"].iter().all(|name| open.iter().any(|(by, _)| by == name)));
 
     let change = ["backend", "add", "web", &web4, "--weight", "5"];
     lab.balancer().lb(&change).success();
     all_stay(&mut open, &change);
-    let mut newcomers = open_connections(&lab, 60);
+    let mut newcomers = lab.client("alice").keep_many_open(VIP, 60);
     assert!(newcomers.iter().any(|(served_by, _)| served_by == "web4"));
     open.append(&mut newcomers);
 
@@ -34,14 +34,15 @@ fn a_connection_stays_while_other_backends_come_and_go() {
     lab.balancer().lb(&change).success();
     open.retain(|(served_by, _)| served_by != "web3");
     all_stay(&mut open, &change);
-    assert!(open_connections(&lab, 60).iter().all(|(served_by, _)| served_by != "web3"));
+    let newcomers = lab.client("alice").keep_many_open(VIP, 60);
+    assert!(newcomers.iter().all(|(served_by, _)| served_by != "web3"));
 }
 
 #[test]
 fn a_connection_stays_when_the_config_file_is_applied_with_more_backends() {
     let lab = Topology::new().client("alice").backends(4).start();
     lab.serve(&Config::web(VIP, &lab.backends()[..2]));
-    let mut open = open_connections(&lab, 30);
+    let mut open = lab.client("alice").keep_many_open(VIP, 30);
 
     let more = Config::web(VIP, lab.backends());
     lab.balancer().write_config(&more.to_toml());
@@ -50,17 +51,9 @@ fn a_connection_stays_when_the_config_file_is_applied_with_more_backends() {
     all_stay(&mut open, &apply);
     assert_eq!(lab.balancer().status().backends().count(), 4);
 
-    let mut newcomers = open_connections(&lab, 60);
+    let mut newcomers = lab.client("alice").keep_many_open(VIP, 60);
     assert!(newcomers.iter().any(|(by, _)| by == "web3" || by == "web4"));
     all_stay(&mut newcomers, &apply);
-}
-
-fn open_connections(lab: &Lab, count: usize) -> Vec<(String, Connection)> {
-    let open = || {
-        let mut connection = lab.client("alice").keep_open(VIP);
-        (connection.get("/").unwrap().served_by, connection)
-    };
-    (0..count).map(|_| open()).collect()
 }
 
 #[track_caller]

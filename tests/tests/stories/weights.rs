@@ -35,6 +35,21 @@ fn a_weight_changed_by_command_holds_for_the_next_connections() {
     assert_eq!(shares.of("web2"), 0, "weight 0 means no new flows");
 }
 
+#[test]
+fn a_backend_with_weight_zero_keeps_its_connections_and_gets_no_new_ones() {
+    let lab = Topology::new().client("alice").backends(2).start();
+    lab.serve(&Config::web(VIP, lab.backends()));
+    let mut open = lab.client("alice").keep_open(VIP);
+    let server = open.get("/").unwrap().served_by;
+
+    let address = lab.backend(&server).v4().to_string();
+    lab.balancer().lb(&["backend", "set", "web", &address, "--weight", "0"]).success();
+    for _ in 0..20 {
+        assert_ne!(lab.client("alice").get(VIP).served_by, server);
+        assert_eq!(open.get("/").unwrap().served_by, server);
+    }
+}
+
 fn connections(lab: &Lab) -> Tally {
     let load = lab.client("alice").load(VIP, 1000);
     lab.eventually("enough requests are made", Duration::from_secs(30), || {
