@@ -28,6 +28,7 @@ mod run;
 mod tables;
 #[cfg(test)]
 mod tests;
+mod trace;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -55,12 +56,15 @@ pub use layout::Full;
 pub use open::{Adopted, DataplaneConfig};
 pub use recall::{Recalled, recall};
 pub use run::Outcome;
+pub use trace::Trace;
 
 use crate::state::Tables;
 
 /// The loaded data path.
 pub struct Dataplane {
-    program: Ebpf,
+    loaded: Ebpf,
+    /// The name of the program that runs.
+    program: &'static str,
     settings: Settings,
     capacity: layout::Capacity,
     arrays: tables::Arrays,

@@ -2,7 +2,7 @@
 
 use aya::programs::{TestRun as _, TestRunOptions};
 
-use super::{Dataplane, DataplaneError, load, open::PROGRAM};
+use super::{Dataplane, DataplaneError, load};
 
 /// What became of a packet.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,7 +36,7 @@ impl Dataplane {
             repeat: 1,
             ..TestRunOptions::default()
         };
-        let program = load::xdp(&mut self.program, PROGRAM)?;
+        let program = load::xdp(&mut self.loaded, self.program)?;
         let result = program.test_run(options).map_err(DataplaneError::bpf("running a packet"))?;
         out.truncate(result.data_size_out as usize);
         Ok(Outcome { action: result.return_value, frame: out })

@@ -2,6 +2,7 @@
 //! These tests need root.
 
 mod access;
+mod trace;
 
 use std::{net::IpAddr, path::Path, process::Command, sync::Arc};
 
@@ -46,6 +47,7 @@ impl World {
             pin_dir: self.pin_dir(),
             interfaces: vec!["in0".into()],
             mode: Mode::Auto,
+            trace: false,
             limits: LIMITS,
             hash_seed: seed(7),
         }
