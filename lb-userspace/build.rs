@@ -4,7 +4,7 @@ use std::{env, path::Path};
 
 use anyhow::{Context as _, Result};
 
-const PROGRAMS: [&str; 2] = ["balance", "decap"];
+const PROGRAMS: [&str; 3] = ["balance", "traced", "decap"];
 
 fn main() -> Result<()> {
     for source in xtask::bpf::sources(&PROGRAMS)? {

@@ -5,11 +5,7 @@
 //! to `SHADOWS` at the same index, sets [`BackendEntry::SHADOWED`], waits for the readers (an RCU
 //! grace period), writes the entry, and clears the flag.
 
-use crate::{
-    address::Address,
-    branchless::less,
-    wire::plain_old_data,
-};
+use crate::{address::Address, branchless::less, wire::plain_old_data};
 
 /// Index into `BACKENDS`; 0 is no backend.
 pub type BackendId = u16;

@@ -88,7 +88,16 @@ impl Balancer {
     /// When it does not come up.
     #[track_caller]
     pub fn restart(&self) {
-        self.launch().unwrap_or_else(|error| panic!("{error:#}"));
+        self.restart_with(&[]);
+    }
+
+    /// Starts the daemon with the config file that is there, and with more arguments.
+    ///
+    /// # Panics
+    /// When it does not come up.
+    #[track_caller]
+    pub fn restart_with(&self, arguments: &[&str]) {
+        self.launch(arguments).unwrap_or_else(|error| panic!("{error:#}"));
     }
 
     /// Kills the daemon by SIGKILL.
@@ -232,9 +241,10 @@ impl Balancer {
         CONFIG
     }
 
-    fn launch(&self) -> Result<()> {
+    fn launch(&self, arguments: &[&str]) -> Result<()> {
         let lb = command::lb_binary()?;
-        let daemon = self.host.start("lb", &lb, &["run", "--config", CONFIG])?;
+        let run = [&["run", "--config", CONFIG], arguments].concat();
+        let daemon = self.host.start("lb", &lb, &run)?;
         let mut slot = self.daemon.lock().unwrap_or_else(PoisonError::into_inner);
         let daemon = slot.insert(daemon);
         let answer = poll::until(START, || match daemon.ended() {

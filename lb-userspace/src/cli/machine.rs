@@ -32,8 +32,8 @@ pub(crate) struct Decapsulator {
 }
 
 /// Runs the daemon until it is told to stop.
-pub(crate) fn run_daemon(config: &Path, socket: Option<&Path>) -> anyhow::Result<()> {
-    daemon::run(config, socket)
+pub(crate) fn run_daemon(config: &Path, socket: Option<&Path>, trace: bool) -> anyhow::Result<()> {
+    daemon::run(config, socket, trace)
 }
 
 /// Reads a config file; its error names file, line and field.

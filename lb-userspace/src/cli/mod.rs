@@ -33,6 +33,7 @@ const EXAMPLES: &str = "\
 Examples:
   lb check lb.toml
   lb run --config lb.toml
+  lb run --config lb.toml --trace
   lb diff lb.toml
   lb apply lb.toml
   lb export

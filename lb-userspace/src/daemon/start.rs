@@ -38,8 +38,9 @@ const FIRST_LOOK: Duration = Duration::from_secs(3);
 const QUEUE: usize = 1024;
 
 /// Runs the daemon with a config file until SIGINT or SIGTERM. The data path stays: packets keep
-/// their way until `lb detach` or the next daemon. `socket` goes before the config file's.
-pub fn run(config_path: &Path, socket: Option<&Path>) -> anyhow::Result<()> {
+/// their way until `lb detach` or the next daemon. `socket` goes before the config file's. With
+/// `trace` the log tells of each packet for a VIP.
+pub fn run(config_path: &Path, socket: Option<&Path>, trace: bool) -> anyhow::Result<()> {
     env_logger::Builder::from_env(env_logger::Env::default().default_filter_or("info")).init();
     let config = Config::load_to_run(config_path)?;
     let socket = socket.unwrap_or(&config.daemon.paths.socket).to_owned();
@@ -49,10 +50,15 @@ pub fn run(config_path: &Path, socket: Option<&Path>) -> anyhow::Result<()> {
         .enable_all()
         .build()
         .context("cannot start the async runtime")?;
-    runtime.block_on(serve(config, config_path, &socket))
+    runtime.block_on(serve(config, config_path, &socket, trace))
 }
 
-async fn serve(config: Config, config_path: &Path, socket: &Path) -> anyhow::Result<()> {
+async fn serve(
+    config: Config,
+    config_path: &Path,
+    socket: &Path,
+    trace: bool,
+) -> anyhow::Result<()> {
     // First of all: a second daemon must not touch what the first one runs.
     let socket = Socket::bind(socket)?;
     let _claim = Claim::take(&config.daemon.paths.pins)?;
@@ -63,7 +69,12 @@ async fn serve(config: Config, config_path: &Path, socket: &Path) -> anyhow::Res
     let (next_hop_reports, next_hops) = mpsc::channel(QUEUE);
     let (health_reports, health_queue) = mpsc::channel(QUEUE);
     let network = Network::spawn(next_hop_reports).await?;
-    let mut owner = adopt(config, config_path, network, health::Health::spawn(health_reports))?;
+    let health = health::Health::spawn(health_reports);
+    let mut owner = adopt(config, config_path, network, health, trace)?;
+    if let Some(trace) = owner.dataplane.take_trace()? {
+        log::warn!("each packet for a VIP is traced, and slower for it");
+        tokio::spawn(trace.run());
+    }
     let (commands, command_queue) = mpsc::channel(QUEUE);
     let mut inbox = Inbox { commands: command_queue, next_hops, health: health_queue, reloads };
     owner.watch();
@@ -88,6 +99,7 @@ fn adopt(
     config_path: &Path,
     network: Network,
     health: health::Health,
+    trace: bool,
 ) -> anyhow::Result<Owner> {
     let Config { desired: file, daemon: config } = config;
     let saved = State::load(&config.paths.state)?;
@@ -104,7 +116,7 @@ fn adopt(
 
     // Remembered first, as with every change: what cannot be remembered does not run.
     state.save(&config.paths.state)?;
-    let (mut dataplane, adopted) = Dataplane::open(&dataplane_config(&config, hash_seed))
+    let (mut dataplane, adopted) = Dataplane::open(&dataplane_config(&config, hash_seed, trace))
         .inspect_err(|_| put_back(&config.paths.state, saved.as_ref()))?;
     log::info!("{} services and {} backends adopted", adopted.services, adopted.backends);
     for interface in &adopted.detached {
@@ -145,11 +157,12 @@ fn put_back(path: &Path, saved: Option<&State>) {
     }
 }
 
-fn dataplane_config(config: &DaemonConfig, hash_seed: HashSeed) -> DataplaneConfig {
+fn dataplane_config(config: &DaemonConfig, hash_seed: HashSeed, trace: bool) -> DataplaneConfig {
     DataplaneConfig {
         pin_dir: config.paths.pins.clone(),
         interfaces: config.interfaces.iter().map(ToString::to_string).collect(),
         mode: config.mode,
+        trace,
         limits: config.limits,
         hash_seed,
     }

@@ -30,6 +30,7 @@ mod sweep;
 mod tables;
 #[cfg(test)]
 mod tests;
+mod trace;
 mod turns;
 
 use std::{
@@ -60,13 +61,16 @@ pub use layout::Full;
 pub use open::{Adopted, DataplaneConfig};
 pub use recall::{Recalled, recall};
 pub use run::{Ingress, Outcome};
+pub use trace::Trace;
 
 use self::memory::Words;
 use crate::state::Tables;
 
 /// The loaded data path.
 pub struct Dataplane {
-    program: Ebpf,
+    loaded: Ebpf,
+    /// The name of the program that runs.
+    program: &'static str,
     settings: Settings,
     capacity: layout::Capacity,
     arrays: tables::Arrays,

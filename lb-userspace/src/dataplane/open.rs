@@ -35,11 +35,24 @@ use crate::{
     state::{HashSeed, hash_key},
 };
 
-/// The balancer's object, as the build made it.
-static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/balance.o"));
+/// A program, in the object that the build made of it.
+#[derive(Clone, Copy)]
+pub(super) struct Program {
+    pub(super) name: &'static str,
+    object: &'static [u8],
+}
 
 /// The balancer's program.
-pub(super) const PROGRAM: &str = "balance";
+pub(super) static BALANCE: Program = Program {
+    name: "balance",
+    object: aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/balance.o")),
+};
+
+/// The same, and it tells of each packet.
+pub(super) static TRACED: Program = Program {
+    name: "traced",
+    object: aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/traced.o")),
+};
 
 /// How the data path is set up.
 #[derive(Debug, Clone)]
@@ -50,6 +63,8 @@ pub struct DataplaneConfig {
     pub interfaces: Vec<String>,
     /// Where in the kernel the program runs.
     pub mode: Mode,
+    /// Whether the log tells of each packet for a VIP.
+    pub trace: bool,
     /// The sizes of the maps.
     pub limits: Limits,
     /// The seed of the key of every hash.
@@ -91,28 +106,38 @@ impl Dataplane {
     /// Loads the data path without attaching or pinning it, for
     /// [`run_packet`](Dataplane::run_packet) alone.
     pub fn unattached(limits: Limits, hash_key: HashKey) -> Result<Self, DataplaneError> {
+        Self::unattached_with(&BALANCE, limits, hash_key)
+    }
+
+    pub(super) fn unattached_with(
+        program: &Program,
+        limits: Limits,
+        hash_key: HashKey,
+    ) -> Result<Self, DataplaneError> {
         let settings = limits.settings(hash_key);
-        Self::assemble(limits, settings, load(limits, &settings, None)?, None)
+        let loaded = load(program, limits, &settings, None)?;
+        Self::assemble(program, loaded, limits, settings, None)
     }
 
     fn assemble(
+        program: &Program,
+        mut loaded: Ebpf,
         limits: Limits,
         settings: Settings,
-        mut program: Ebpf,
         maps: Option<&Path>,
     ) -> Result<Self, DataplaneError> {
         let shapes = limits.shapes();
         let arrays = Arrays {
-            guard: words(&program, &shapes, "GUARD")?,
-            services: words(&program, &shapes, "SERVICES")?,
-            backends: words(&program, &shapes, "BACKENDS")?,
-            shadows: words(&program, &shapes, "SHADOWS")?,
-            loads: Loads::new(words(&program, &shapes, "LOADS")?),
-            arena: words(&program, &shapes, "ARENA")?,
+            guard: words(&loaded, &shapes, "GUARD")?,
+            services: words(&loaded, &shapes, "SERVICES")?,
+            backends: words(&loaded, &shapes, "BACKENDS")?,
+            shadows: words(&loaded, &shapes, "SHADOWS")?,
+            loads: Loads::new(words(&loaded, &shapes, "LOADS")?),
+            arena: words(&loaded, &shapes, "ARENA")?,
         };
         arrays.recover().map_err(DataplaneError::io("waiting for packets under way"))?;
         let held = arrays.read();
-        let flow_table = words(&program, &shapes, "FLOWS")?;
+        let flow_table = words(&loaded, &shapes, "FLOWS")?;
         sweep::audit(&flow_table, &arrays.loads, held.backends.keys().copied());
         let mut sweep = Sweep::default();
         sweep.follow(&held);
@@ -124,14 +149,15 @@ impl Dataplane {
             capacity: limits.capacity(),
             arrays,
             flow_table,
-            affinity: words(&program, &shapes, "AFFINITY")?,
+            affinity: words(&loaded, &shapes, "AFFINITY")?,
             sweep,
-            turns: Turns::take(&mut program)?,
-            counters: Counters::take(&mut program, limits, maps)?,
-            egress: counters::take(&mut program, "EGRESS")?,
+            turns: Turns::take(&mut loaded)?,
+            counters: Counters::take(&mut loaded, limits, maps)?,
+            egress: counters::take(&mut loaded, "EGRESS")?,
             held,
             interfaces: Vec::new(),
-            program,
+            loaded,
+            program: program.name,
         })
     }
 }
@@ -143,10 +169,11 @@ fn open(
 ) -> Result<(Dataplane, Adopted), DataplaneError> {
     let settings = config.limits.settings(hash_key(config.hash_seed.as_bytes()));
     let maps = pins.maps();
-    let program = load(config.limits, &settings, Some(&maps))?;
-    let mut dataplane = Dataplane::assemble(config.limits, settings, program, Some(&maps))?;
+    let program = if config.trace { &TRACED } else { &BALANCE };
+    let loaded = load(program, config.limits, &settings, Some(&maps))?;
+    let mut dataplane = Dataplane::assemble(program, loaded, config.limits, settings, Some(&maps))?;
     recall::keep_seed(&maps, config.hash_seed)?;
-    let xdp = load::xdp(&mut dataplane.program, PROGRAM)?;
+    let xdp = load::xdp(&mut dataplane.loaded, program.name)?;
     let interfaces = attach::attach(xdp, places, config.mode)?;
     let detached = attach::detach_others(&pins.links(), places)?;
     let place = |place: &Place| (place.interface.clone(), place.index);
@@ -165,7 +192,12 @@ fn places(pins: &Pins, interfaces: &[String]) -> Result<Vec<Place>, DataplaneErr
     names.into_iter().map(place).collect()
 }
 
-fn load(limits: Limits, settings: &Settings, maps: Option<&Path>) -> Result<Ebpf, DataplaneError> {
+fn load(
+    program: &Program,
+    limits: Limits,
+    settings: &Settings,
+    maps: Option<&Path>,
+) -> Result<Ebpf, DataplaneError> {
     let settings = Plain(*settings);
     let shapes = limits.shapes();
     let mut loader = EbpfLoader::new();
@@ -179,7 +211,7 @@ fn load(limits: Limits, settings: &Settings, maps: Option<&Path>) -> Result<Ebpf
             loader.map_pin_path(shape.name, maps.join(shape.name));
         }
     }
-    load::load(&mut loader, OBJECT, PROGRAM)
+    load::load(&mut loader, program.object, program.name)
 }
 
 fn words(program: &Ebpf, shapes: &[Shape], name: &str) -> Result<Words, DataplaneError> {

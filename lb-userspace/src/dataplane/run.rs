@@ -2,7 +2,7 @@
 
 use aya::programs::{ProgramError, TestRun as _, TestRunOptions, Xdp};
 
-use super::{Dataplane, DataplaneError, load, open::PROGRAM};
+use super::{Dataplane, DataplaneError, load};
 
 /// What became of a packet.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,12 +34,12 @@ impl Dataplane {
         ingress: Ingress,
         frame: &[u8],
     ) -> Result<Outcome, DataplaneError> {
-        run(load::xdp(&mut self.program, PROGRAM)?, ingress, frame)
+        run(load::xdp(&mut self.loaded, self.program)?, ingress, frame)
     }
 
     /// The loaded program: for others to call, and to ask what the kernel knows of it.
     pub fn program(&self) -> Result<&Xdp, DataplaneError> {
-        let program = self.program.program(PROGRAM).ok_or(ProgramError::UnexpectedProgramType);
+        let program = self.loaded.program(self.program).ok_or(ProgramError::UnexpectedProgramType);
         program.and_then(TryInto::try_into).map_err(DataplaneError::bpf("the balancer's program"))
     }
 }

@@ -2,6 +2,7 @@
 //! These tests need root.
 
 mod access;
+mod trace;
 
 use std::{net::IpAddr, path::Path, process::Command, sync::Arc};
 
@@ -19,8 +20,7 @@ use nix::{
 use tempfile::TempDir;
 
 use super::{
-    Adopted, Dataplane, DataplaneConfig, Ingress, XdpMode, decap, detach, load, open, pin::Pins,
-    recall,
+    Adopted, Dataplane, DataplaneConfig, Ingress, XdpMode, decap, detach, pin::Pins, recall,
 };
 use crate::config::{Limits, Mode};
 use crate::state::{HashSeed, ServiceTable, Tables, Tuning};
@@ -50,6 +50,7 @@ impl World {
             pin_dir: self.pin_dir(),
             interfaces: vec!["in0".into()],
             mode: Mode::Auto,
+            trace: false,
             limits: LIMITS,
             hash_seed: seed(7),
         }
@@ -369,8 +370,8 @@ fn the_bpf_file_system_that_is_there_is_used() {
 
 #[test]
 fn the_program_is_verified_in_half_the_steps_that_the_kernel_allows() {
-    let mut dataplane = Dataplane::unattached(LIMITS, key(7)).unwrap();
-    let info = load::xdp(&mut dataplane.program, open::PROGRAM).unwrap().info().unwrap();
+    let dataplane = Dataplane::unattached(LIMITS, key(7)).unwrap();
+    let info = dataplane.program().unwrap().info().unwrap();
     let verified = info.verified_instruction_count().unwrap();
     let translated = info.size_translated().unwrap() / 8;
     println!("{verified} instructions verified, {translated} translated");

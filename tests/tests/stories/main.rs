@@ -24,6 +24,7 @@ mod start;
 mod stickiness;
 mod the_lab;
 mod totals;
+mod trace;
 mod udp;
 mod weights;
 
