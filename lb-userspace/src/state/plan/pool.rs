@@ -37,7 +37,7 @@ pub(super) struct Pool<'a> {
     candidates: Vec<Candidate<'a>>,
     /// So few backends are healthy that those that are not are used as well.
     pub(super) panics: bool,
-    /// Too few primaries are able: backups take part.
+    /// Too few primaries are able and warm: backups take part.
     needs_backups: bool,
 }
 
@@ -64,10 +64,12 @@ impl<'a> Pool<'a> {
             Some(Candidate { id, address: *address, backend: *backend, is_healthy, next_hop, ramp })
         };
         let candidates: Vec<_> = service.backends.iter().filter_map(&mut candidate).collect();
-        let able = candidates.iter().filter(|one| one.is_able() && !one.backend.backup).count();
+        let primaries = candidates.iter().filter(|one| !one.backend.backup);
+        // Until a primary is warm somebody has to take the rest of its share.
+        let ready = primaries.filter(|one| one.is_able() && one.ramp == Ramp::FULL).count();
         Self {
             panics: panics(service, &candidates),
-            needs_backups: able < usize::from(service.policy.min_primaries.get()),
+            needs_backups: ready < usize::from(service.policy.min_primaries.get()),
             candidates,
         }
     }

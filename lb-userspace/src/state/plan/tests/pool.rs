@@ -35,6 +35,18 @@ fn a_primary_that_is_drained_weightless_or_out_of_reach_is_not_able() {
 }
 
 #[test]
+fn backups_help_until_the_primary_that_came_back_is_warm() {
+    let mut world = World::web("", &[(21, ""), (29, "backup = true")]);
+    let key = world.key("192.0.2.21");
+    world.observed.ramps.insert(key.clone(), Ramp::of(4));
+    assert_eq!(world.open(), [21, 29]);
+    let ((_, warming), (_, helping)) = (world.seen("192.0.2.21"), world.seen("192.0.2.29"));
+    assert_eq!((warming, helping), (16, 48), "a quarter of what it will have");
+    world.observed.ramps.remove(&key);
+    assert_eq!(world.open(), [21]);
+}
+
+#[test]
 fn a_backup_that_is_not_able_helps_nobody() {
     let mut world = World::web("", &[(21, ""), (29, "backup = true")]);
     world.judge(21, Health::Down);
