@@ -23,10 +23,10 @@ use super::{
     limits::Shape,
     load::{self, Plain},
     loads::Loads,
+    mapped::Mapped,
     memory::Words,
     pin::{self, Pins},
     recall,
-    sweep::{self, Sweep},
     tables::Arrays,
     turns::Turns,
 };
@@ -109,26 +109,18 @@ impl Dataplane {
             loads: Loads::new(words(&program, &shapes, "LOADS")?),
             arena: words(&program, &shapes, "ARENA")?,
         };
-        arrays.recover().map_err(DataplaneError::io("waiting for packets under way"))?;
-        let held = arrays.read();
         let flow_table = words(&program, &shapes, "FLOWS")?;
-        sweep::audit(&flow_table, &arrays.loads, held.backends.keys().copied());
-        let mut sweep = Sweep::default();
-        sweep.follow(&held);
-        if is_laid_out_otherwise(&held, &settings) {
+        let affinity = words(&program, &shapes, "AFFINITY")?;
+        let mapped = Mapped::adopt(settings, limits.capacity(), arrays, flow_table, affinity)
+            .map_err(DataplaneError::io("waiting for packets under way"))?;
+        if is_laid_out_otherwise(&mapped.held, &settings) {
             return Err(DataplaneError::OtherHashKey);
         }
         Ok(Self {
-            settings,
-            capacity: limits.capacity(),
-            arrays,
-            flow_table,
-            affinity: words(&program, &shapes, "AFFINITY")?,
-            sweep,
+            mapped,
             turns: Turns::take(&mut program)?,
             counters: Counters::take(&mut program)?,
             egress: counters::take(&mut program, "EGRESS")?,
-            held,
             interfaces: Vec::new(),
             program,
         })
@@ -149,8 +141,9 @@ fn open(
     let detached = attach::detach_others(&pins.links(), places)?;
     let place = |place: &Place| (place.interface.clone(), place.index);
     dataplane.interfaces = places.iter().map(place).collect();
-    let services = dataplane.held.slots.values().filter(|slot| slot.selector.is_service()).count();
-    let backends = dataplane.held.backends.len();
+    let held = &dataplane.mapped.held;
+    let services = held.slots.values().filter(|slot| slot.selector.is_service()).count();
+    let backends = held.backends.len();
     Ok((dataplane, Adopted { services, backends, interfaces, detached }))
 }
 
