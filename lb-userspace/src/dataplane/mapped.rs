@@ -9,6 +9,7 @@ use lb_common::{
 };
 
 use super::{
+    grace,
     layout::{self, Full, Held, Step},
     memory::Words,
     sweep::{self, Sweep},
@@ -39,7 +40,7 @@ impl Mapped {
     ) -> io::Result<Self> {
         arrays.recover()?;
         let held = arrays.read();
-        sweep::audit(&flow_table, &arrays.loads, held.backends.keys().copied());
+        sweep::audit(&flow_table, &affinity, &arrays.loads, &held, grace::wait)?;
         let mut sweep = Sweep::default();
         sweep.follow(&held);
         Ok(Self { settings, capacity, arrays, flow_table, affinity, sweep, held })
