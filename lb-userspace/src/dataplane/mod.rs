@@ -14,6 +14,8 @@ mod egress;
 mod epoch;
 mod error;
 mod grace;
+#[cfg(test)]
+mod histories;
 mod interface;
 mod layout;
 mod limits;
