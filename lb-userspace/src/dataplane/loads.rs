@@ -2,7 +2,10 @@
 
 use std::{
     collections::BTreeMap,
-    sync::atomic::{AtomicU64, Ordering::Relaxed},
+    sync::atomic::{
+        AtomicU64,
+        Ordering::{Relaxed, SeqCst},
+    },
 };
 
 use lb_common::backend::{BackendId, Load};
@@ -32,6 +35,11 @@ impl Loads {
     /// that succeeds, changes it.
     pub(super) fn flows(&self, id: BackendId) -> Option<&AtomicU64> {
         self.0.all().get(usize::from(id) * VALUE_WORDS)
+    }
+
+    /// All counts, indexed by backend.
+    pub(super) fn counts(&self) -> Vec<u64> {
+        self.0.all().chunks_exact(VALUE_WORDS).map(|value| value[0].load(SeqCst)).collect()
     }
 
     /// Begins at zero again for a backend that takes over an id.

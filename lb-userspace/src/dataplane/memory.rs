@@ -52,6 +52,16 @@ impl Words {
         &self.all()[index * LINE_WORDS..][..LINE_WORDS]
     }
 
+    /// A value as packets see it. It must not be written while the reference lives.
+    #[cfg(test)]
+    pub(super) fn value<T: Wire>(&self, index: usize) -> Option<&T> {
+        let words = self.all().chunks_exact(size_of::<T>() / size_of::<u64>()).nth(index)?;
+        let value = words.as_ptr().cast::<T>();
+        assert!(value.is_aligned());
+        // SAFETY: the words are as long as `T`, aligned for it, and any bytes are a `Wire`.
+        Some(unsafe { &*value })
+    }
+
     /// How many lines there are.
     pub(super) fn lines(&self) -> usize {
         self.all().len() / LINE_WORDS

@@ -14,6 +14,8 @@ mod egress;
 mod epoch;
 mod error;
 mod grace;
+#[cfg(test)]
+mod histories;
 mod interface;
 mod kept;
 mod layout;
@@ -21,6 +23,7 @@ mod limits;
 mod link;
 mod load;
 mod loads;
+mod mapped;
 mod memory;
 mod open;
 mod pin;
@@ -46,7 +49,7 @@ use aya::{
 use lb_common::{
     backend::{BackendEntry, BackendId},
     counters::{BackendCounters, VerdictCounters},
-    flow::{Entry, Epoch},
+    flow::Epoch,
     service::ServiceSlot,
     settings::Settings,
     verdict::Verdict,
@@ -63,7 +66,6 @@ pub use recall::{Recalled, recall};
 pub use run::{Ingress, Outcome};
 pub use trace::Trace;
 
-use self::memory::Words;
 use crate::state::Tables;
 
 /// The loaded data path.
@@ -71,17 +73,10 @@ pub struct Dataplane {
     loaded: Ebpf,
     /// The name of the program that runs.
     program: &'static str,
-    settings: Settings,
-    capacity: layout::Capacity,
-    arrays: tables::Arrays,
-    flow_table: Words,
-    affinity: Words,
-    sweep: sweep::Sweep,
+    mapped: mapped::Mapped,
     turns: turns::Turns,
     counters: counters::Counters,
     egress: DevMapHash<MapData>,
-    /// What the arrays hold.
-    held: layout::Held,
     interfaces: Vec<(String, u32)>,
 }
 
@@ -101,25 +96,21 @@ impl Dataplane {
     ///
     /// Blocks for some milliseconds while packets under way end.
     pub fn apply(&mut self, wanted: &Tables) -> Result<bool, DataplaneError> {
-        let (steps, held) = layout::plan(&self.settings, self.capacity, &self.held, wanted)?;
+        let (steps, after) = self.mapped.plan(wanted)?;
         let egress: BTreeSet<u32> = wanted.backends.values().filter_map(egress_of).collect();
         egress::add(&mut self.egress, &egress)?;
-        for id in wanted.backends.keys().filter(|id| !self.held.backends.contains_key(id)) {
+        let held = &self.mapped.held;
+        for id in wanted.backends.keys().filter(|id| !held.backends.contains_key(id)) {
             self.counters.clear(*id)?;
-            self.arrays.loads.clear(*id);
         }
         let known: BTreeSet<u16> = self.services().map(|slot| slot.id).collect();
         for table in wanted.services.values().filter(|table| !known.contains(&table.id)) {
             self.turns.begin(table.id)?;
             self.counters.forget_departed(table.id)?;
         }
-        if let Err(error) = steps.iter().try_for_each(|step| self.arrays.perform(step)) {
-            // Only waiting can fail. What is there now is where the next plan begins.
-            self.held = self.arrays.read();
-            return Err(DataplaneError::io("waiting for packets under way")(error));
-        }
-        self.held = held;
-        self.sweep.follow(&self.held);
+        self.mapped
+            .perform(&steps, after)
+            .map_err(DataplaneError::io("waiting for packets under way"))?;
         egress::remove_others(&mut self.egress, &egress)?;
         Ok(!steps.is_empty())
     }
@@ -160,45 +151,40 @@ impl Dataplane {
 
     /// The backends whose entry has this flag, such as [`BackendEntry::USABLE`].
     pub fn backends_with(&self, flag: u8) -> BTreeSet<BackendId> {
-        let entries = self.held.backends.iter();
+        let entries = self.mapped.held.backends.iter();
         entries.filter(|(_, entry)| entry.flags & flag != 0).map(|(id, _)| *id).collect()
     }
 
     /// Forgets the flows of backends that were removed, and who was their client, so that their
     /// ids can be given to others; how many entries there were.
     pub fn forget(&self, retired: &BTreeSet<BackendId>) -> usize {
-        let is_retired = |entry: Entry| retired.contains(&entry.backend());
-        let lanes = [self.flow_table.all(), self.affinity.all()];
-        let flows = lanes[0].iter().filter_map(|lane| sweep::free(lane, is_retired));
-        let flows = flows.filter(|word| sweep::settle(&self.arrays.loads, *word)).count();
-        let clients = lanes[1].iter().filter_map(|lane| sweep::free(lane, is_retired)).count();
-        flows + clients
+        self.mapped.forget(retired)
     }
 
     /// Frees what is idle in the next part of the flow table and of the affinity table. Called ten
     /// times a second, it is round both in four seconds, if they are not larger than 80 MB.
     pub fn sweep(&mut self) -> usize {
-        self.sweep.go(&self.flow_table, &self.affinity, &self.arrays.loads, epoch::now())
+        self.mapped.sweep(epoch::now())
     }
 
     /// How many live flows each of these backends has.
     pub fn live_flows(&self, ids: impl IntoIterator<Item = BackendId>) -> BTreeMap<BackendId, u64> {
-        let count = |id| Some((id, self.arrays.loads.flows(id)?.load(Relaxed)));
+        let count = |id| Some((id, self.mapped.arrays.loads.flows(id)?.load(Relaxed)));
         ids.into_iter().filter_map(count).collect()
     }
 
     /// Every flow of each backend that has an entry in the flow table, by state and age.
     pub fn census(&self) -> BTreeMap<BackendId, Census> {
-        census::of(&self.flow_table, epoch::now(), epoch::length())
+        census::of(&self.mapped.flow_table, epoch::now(), epoch::length())
     }
 
     fn services(&self) -> impl Iterator<Item = &ServiceSlot> {
-        self.held.slots.values().filter(|slot| slot.selector.is_service())
+        self.mapped.held.slots.values().filter(|slot| slot.selector.is_service())
     }
 
     /// The read-only data of the program.
     pub fn settings(&self) -> &Settings {
-        &self.settings
+        &self.mapped.settings
     }
 
     /// The present epoch, right to one.

@@ -23,10 +23,10 @@ use super::{
     limits::Shape,
     load::{self, Plain},
     loads::Loads,
+    mapped::Mapped,
     memory::Words,
     pin::{self, Pins},
     recall,
-    sweep::{self, Sweep},
     tables::Arrays,
     turns::Turns,
 };
@@ -135,26 +135,18 @@ impl Dataplane {
             loads: Loads::new(words(&loaded, &shapes, "LOADS")?),
             arena: words(&loaded, &shapes, "ARENA")?,
         };
-        arrays.recover().map_err(DataplaneError::io("waiting for packets under way"))?;
-        let held = arrays.read();
         let flow_table = words(&loaded, &shapes, "FLOWS")?;
-        sweep::audit(&flow_table, &arrays.loads, held.backends.keys().copied());
-        let mut sweep = Sweep::default();
-        sweep.follow(&held);
-        if is_laid_out_otherwise(&held, &settings) {
+        let affinity = words(&loaded, &shapes, "AFFINITY")?;
+        let mapped = Mapped::adopt(settings, limits.capacity(), arrays, flow_table, affinity)
+            .map_err(DataplaneError::io("waiting for packets under way"))?;
+        if is_laid_out_otherwise(&mapped.held, &settings) {
             return Err(DataplaneError::OtherHashKey);
         }
         Ok(Self {
-            settings,
-            capacity: limits.capacity(),
-            arrays,
-            flow_table,
-            affinity: words(&loaded, &shapes, "AFFINITY")?,
-            sweep,
+            mapped,
             turns: Turns::take(&mut loaded)?,
             counters: Counters::take(&mut loaded, limits, maps)?,
             egress: counters::take(&mut loaded, "EGRESS")?,
-            held,
             interfaces: Vec::new(),
             loaded,
             program: program.name,
@@ -179,7 +171,7 @@ fn open(
     let place = |place: &Place| (place.interface.clone(), place.index);
     dataplane.interfaces = places.iter().map(place).collect();
     let services = dataplane.services().count();
-    let backends = dataplane.held.backends.len();
+    let backends = dataplane.mapped.held.backends.len();
     Ok((dataplane, Adopted { services, backends, interfaces, detached }))
 }
 

@@ -4,14 +4,20 @@
 //! Packets change the tables meanwhile. A lane is freed by an exchange, and only as it was seen; whoever
 //! succeeds keeps the books.
 
-use std::sync::atomic::{
-    AtomicU64,
-    Ordering::{Relaxed, SeqCst},
+use std::{
+    io,
+    sync::atomic::{
+        AtomicU64,
+        Ordering::{Relaxed, SeqCst},
+    },
 };
 
 use lb_common::{
     backend::BackendId,
-    flow::entry::{Entry, Epoch},
+    flow::{
+        entry::{Entry, Epoch},
+        hash::HashKey,
+    },
 };
 
 use super::{layout::Held, loads::Loads, memory::Words};
@@ -113,28 +119,73 @@ pub(super) fn settle(loads: &Loads, word: u64) -> bool {
     true
 }
 
-/// Sets the books right after a writer that died between an exchange and its entry in them. A backend
-/// whose count changes meanwhile has packets that keep it, and is left alone.
-pub(super) fn audit(table: &Words, loads: &Loads, backends: impl Iterator<Item = BackendId>) {
-    let ids: Vec<BackendId> = backends.collect();
-    let count = |id: &BackendId| loads.flows(*id).map_or(0, |flows| flows.load(SeqCst));
-    let before: Vec<u64> = ids.iter().map(count).collect();
-    let mut found = std::collections::BTreeMap::<BackendId, u64>::new();
-    for lane in table.all() {
-        *found.entry(Entry::live(lane.load(Relaxed))).or_default() += 1;
-    }
-    for (id, before) in ids.into_iter().zip(before) {
-        let found = found.get(&id).copied().unwrap_or(0);
-        if let Some(flows) = loads.flows(id).filter(|_| found != before) {
-            let mended = flows.compare_exchange(before, found, SeqCst, Relaxed).is_ok();
-            log::debug!("backend {id}: {before} flows counted, {found} found, mended: {mended}");
+/// Sets right what a daemon left that is gone: flows of backends that are not there any more are
+/// freed, before others get their numbers, and where a writer died between an exchange and its entry
+/// in the books, that entry is made.
+///
+/// Packets change the table meanwhile. A backend's count is compared only when `wait` has let packets
+/// end that changed a lane before the first look, and when a second look finds the same flows. A
+/// backend whose flows change is left alone.
+pub(super) fn audit(
+    flows: &Words,
+    affinity: &Words,
+    loads: &Loads,
+    held: &Held,
+    wait: impl FnOnce() -> io::Result<()>,
+) -> io::Result<()> {
+    let is_orphan = |entry: Entry| !held.backends.contains_key(&entry.backend());
+    for lane in flows.all() {
+        if let Some(word) = free(lane, is_orphan) {
+            settle(loads, word);
         }
     }
+    for lane in affinity.all() {
+        free(lane, is_orphan);
+    }
+    let first = look(flows, loads);
+    if first.iter().zip(loads.counts()).all(|(found, counted)| found.live == counted) {
+        return Ok(());
+    }
+    wait()?;
+    let counted = loads.counts();
+    let second = look(flows, loads);
+    for (id, ((first, second), counted)) in (0..).zip(first.into_iter().zip(second).zip(counted)) {
+        let is_still = first == second;
+        if let Some(flows) = loads.flows(id).filter(|_| second.live != counted && is_still) {
+            flows.fetch_add(second.live.wrapping_sub(counted), SeqCst);
+            log::debug!("backend {id}: {counted} flows were counted, {} found", second.live);
+        }
+    }
+    Ok(())
+}
+
+/// The live flows that a look at the table finds for a backend.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+struct Found {
+    live: u64,
+    /// Of which flow lies in which lane.
+    digest: u64,
+}
+
+/// Indexed by backend.
+fn look(table: &Words, loads: &Loads) -> Vec<Found> {
+    let mut found = vec![Found::default(); loads.counts().len()];
+    for (lane, word) in (1..).zip(table.all()) {
+        let word = word.load(Relaxed);
+        let backend = usize::from(Entry::live(word));
+        if let Some(found) = found.get_mut(backend).filter(|_| backend != 0) {
+            found.live += 1;
+            let flow = found.digest.rotate_left(5) ^ Entry::distance(word, 0) ^ lane << 40;
+            found.digest = flow.wrapping_mul(HashKey::MULTIPLIER);
+        }
+    }
+    found
 }
 
 #[cfg(test)]
 mod tests {
     use lb_common::{
+        address::Address,
         backend::BackendEntry,
         flow::State,
         service::{Affinity, ServiceKey, ServiceSlot},
@@ -145,8 +196,8 @@ mod tests {
     const IDLE: [u16; 4] = [15, 100, 1000, 30];
 
     /// Backend 1 belongs to a service whose clients are remembered for 50 epochs.
-    fn world() -> (Sweep, Words, Words, Loads) {
-        let key = ServiceKey::service(Default::default(), [0, 80], 6);
+    fn held() -> Held {
+        let key = ServiceKey::service(Address::default(), [0, 80], 6);
         let affinity = Affinity { prefix4: 32, prefix6: 128, idle: 50 };
         let slot = ServiceSlot {
             selector: key.selector,
@@ -159,8 +210,12 @@ mod tests {
         let mut held = Held::default();
         held.slots.insert(0, slot);
         held.backends.insert(1, backend);
+        held
+    }
+
+    fn world() -> (Sweep, Words, Words, Loads) {
         let mut sweep = Sweep::default();
-        sweep.follow(&held);
+        sweep.follow(&held());
         (sweep, Words::anonymous(8192), Words::anonymous(4096), Loads::new(Words::anonymous(64)))
     }
 
@@ -238,15 +293,59 @@ mod tests {
         assert_eq!(loads.flows(1).unwrap().load(Relaxed), 0);
     }
 
-    #[test]
-    fn an_audit_sets_a_wrong_count_right() {
-        let (_, flows, _, loads) = world();
+    /// A table with one live flow of backend 1, and the books of a daemon that left it.
+    fn left_behind(counted: u64) -> (Held, Words, Words, Loads) {
+        let (_, flows, affinity, loads) = world();
         put(&flows.all()[3], &loads, 1, State::Fresh, Epoch::new(9));
         put(&flows.all()[4], &loads, 1, State::Closing, Epoch::new(9));
-        loads.flows(1).unwrap().store(5, Relaxed);
-        loads.flows(2).unwrap().store(1, Relaxed);
-        audit(&flows, &loads, [1, 2].into_iter());
-        assert_eq!(loads.flows(1).unwrap().load(Relaxed), 1);
-        assert_eq!(loads.flows(2).unwrap().load(Relaxed), 0);
+        loads.flows(1).unwrap().store(counted, Relaxed);
+        (held(), flows, affinity, loads)
+    }
+
+    #[test]
+    fn an_audit_sets_a_wrong_count_right() {
+        for counted in [0, 5, u64::MAX] {
+            let (held, flows, affinity, loads) = left_behind(counted);
+            loads.flows(2).unwrap().store(1, Relaxed);
+            audit(&flows, &affinity, &loads, &held, || Ok(())).unwrap();
+            assert_eq!(loads.counts()[..3], [0, 1, 0]);
+        }
+    }
+
+    #[test]
+    fn an_audit_waits_for_packets_that_have_yet_to_make_their_entry() {
+        let (held, flows, affinity, loads) = left_behind(0);
+        let packet_ends = || {
+            loads.flows(1).unwrap().fetch_add(1, Relaxed);
+            Ok(())
+        };
+        audit(&flows, &affinity, &loads, &held, packet_ends).unwrap();
+        assert_eq!(loads.counts()[1], 1);
+    }
+
+    #[test]
+    fn an_audit_takes_no_flow_for_missing_that_comes_or_goes_meanwhile() {
+        let (held, flows, affinity, loads) = left_behind(5);
+        let a_flow_closes_and_another_comes = || {
+            put(&flows.all()[3], &loads, 1, State::Closing, Epoch::new(9));
+            loads.flows(1).unwrap().fetch_sub(1, Relaxed);
+            put(&flows.all()[9], &loads, 1, State::Fresh, Epoch::new(9));
+            put(&flows.all()[2], &loads, 1, State::Fresh, Epoch::new(9));
+            Ok(())
+        };
+        audit(&flows, &affinity, &loads, &held, a_flow_closes_and_another_comes).unwrap();
+        assert_eq!(loads.counts()[1], 6, "four too many, as before");
+        audit(&flows, &affinity, &loads, &held, || Ok(())).unwrap();
+        assert_eq!(loads.counts()[1], 2);
+    }
+
+    #[test]
+    fn flows_and_clients_of_a_number_that_nobody_has_are_gone_before_somebody_gets_it() {
+        let (held, flows, affinity, loads) = left_behind(1);
+        put(&flows.all()[9], &loads, 2, State::Established, Epoch::new(9));
+        affinity.all()[9].store(flows.all()[9].load(Relaxed), Relaxed);
+        audit(&flows, &affinity, &loads, &held, || Ok(())).unwrap();
+        assert_eq!((flows.all()[9].load(Relaxed), affinity.all()[9].load(Relaxed)), (0, 0));
+        assert_eq!(loads.counts()[..3], [0, 1, 0]);
     }
 }

@@ -133,8 +133,8 @@ fn tables_outlive_the_daemon_and_are_adopted_byte_for_byte() {
     assert_eq!(adopted, Adopted::default());
     assert!(first.apply(&tables()).unwrap());
     assert!(!first.apply(&tables()).unwrap(), "the same tables are not written again");
-    let held = first.held.clone();
-    assert_eq!(first.arrays.read(), held);
+    let held = first.mapped.held.clone();
+    assert_eq!(first.mapped.arrays.read(), held);
     drop(first);
     let recalled = recall(&world.pin_dir()).unwrap().unwrap();
     assert_eq!((recalled.tables, recalled.hash_seed), (tables(), seed(7)));
@@ -142,7 +142,7 @@ fn tables_outlive_the_daemon_and_are_adopted_byte_for_byte() {
     let (mut second, adopted) = world.open();
     assert_eq!((adopted.services, adopted.backends), (1, 2));
     assert_eq!(adopted.interfaces, ["in0"]);
-    assert_eq!(second.held, held);
+    assert_eq!(second.mapped.held, held);
     assert!(!second.apply(&tables()).unwrap(), "what was adopted is not written again");
 
     let detached = detach(&world.pin_dir()).unwrap();
@@ -323,7 +323,7 @@ fn a_removed_service_leaves_nothing_but_free_space() {
     let (mut dataplane, _) = world.open();
     dataplane.apply(&tables()).unwrap();
     dataplane.apply(&Tables::default()).unwrap();
-    let held = dataplane.arrays.read();
+    let held = dataplane.mapped.arrays.read();
     assert!(held.guard.is_empty() && held.backends.is_empty());
     assert!(held.slots.values().all(|slot| slot.selector == Selector::RETIRED));
 }
