@@ -23,7 +23,7 @@ use crate::{
     model::BackendKey,
     network::{Network, NextHopReport, Unresolved},
     state::{
-        self, Change, Desired, Difference, Ids, MaglevCache, Observed, PlanSettings, State, Tables,
+        self, Change, Desired, Difference, Ids, Observed, PlanSettings, State, TableCache, Tables,
         Warming, guard, plan,
     },
 };
@@ -48,7 +48,7 @@ pub(super) struct Owner {
     pub(super) tables: Tables,
     /// Why the maps do not hold what they should, while they do not.
     pub(super) fault: Option<String>,
-    pub(super) cache: MaglevCache,
+    pub(super) cache: TableCache,
     pub(super) warming: Warming,
     pub(super) dataplane: Dataplane,
     pub(super) network: Network,

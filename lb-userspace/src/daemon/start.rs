@@ -26,8 +26,8 @@ use crate::{
     model::{BackendKey, OnFailure},
     network::{Network, NextHopReport},
     state::{
-        Desired, HashSeed, Health, Ids, MaglevCache, Observed, PlanSettings, State, Tables,
-        Warming, startup,
+        Desired, HashSeed, Health, Ids, Observed, PlanSettings, State, TableCache, Tables, Warming,
+        startup,
     },
 };
 
@@ -138,7 +138,7 @@ fn adopt(
         unresolved: BTreeMap::new(),
         tables: Tables::default(),
         fault: None,
-        cache: MaglevCache::default(),
+        cache: TableCache::default(),
         warming: Warming::adopted(serving),
         dataplane,
         network,

@@ -9,16 +9,22 @@
 //!   build in proportion.
 //! - A walk is derived from the member's *address* alone. Its number in the maps plays no part, so
 //!   balancers with the same members agree on the address behind every slot.
-//! - A member that fails does not have everything built anew. The [`Home`] table is that of all
-//!   primaries, whether they serve or not; only the slots of those that do not are given away, to
-//!   come home when they do.
+//! - A failure is no reason to build anew. The [`Home`] table is that of all primaries, serving or
+//!   not, and changes with the configuration alone. From it the slots of those that take no new
+//!   flows are given to those that do; then those that are warming up leave most of what they will
+//!   have to those that are warm.
 //!
-//! What a table is made of: the home table; then the slots of members that take no new flows go to
-//! those that do; then those that are warming up leave most of their slots to those that are not.
-//! It depends on the members as they are, not on how they came to be so.
+//! What users rely on:
 //!
-//! - A slot whose home owner is at its full ramp keeps it, whatever becomes of the others.
-//! - A slot belongs to a member that takes new flows.
+//! - A slot whose home owner is at its full ramp stays where it is, whatever becomes of the others:
+//!   a failure moves the slots of the failed, and its return brings the very same ones back.
+//! - Whoever fails, the others have the shares of their weights, to within two slots.
+//! - With each step of its ramp a member gets another sixteenth of its slots, and no slot moves
+//!   elsewhere; only with its first and its last step may a few more move, and only when others are
+//!   out or warming up too. A member that is warm has no less than its own slots then, and no more
+//!   than it would have if those that warm up were out.
+//! - When nobody is at its full ramp, those furthest along count as warm and the others in
+//!   proportion to them: a service that starts as a whole has the table that it will keep.
 
 mod fill;
 mod home;
@@ -29,6 +35,7 @@ mod walk;
 use lb_common::backend::BackendId;
 
 pub use self::home::Home;
+pub(crate) use self::quotas::quotas;
 use crate::model::{BackendAddress, Weight};
 
 /// A backend of a service.
@@ -69,3 +76,6 @@ impl Ramp {
         self.0
     }
 }
+
+#[cfg(test)]
+mod tests;

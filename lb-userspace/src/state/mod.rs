@@ -5,11 +5,11 @@ mod difference;
 mod guard;
 mod idle;
 mod ids;
-mod maglev_cache;
 mod mutate;
 mod observed;
 mod persist;
 mod plan;
+mod table_cache;
 mod tables;
 mod warming;
 
@@ -19,11 +19,11 @@ pub(crate) use difference::named;
 pub use guard::guard;
 pub use idle::idle_epochs;
 pub use ids::{IdLimits, Ids, IdsExhausted, Quarantine};
-pub use maglev_cache::MaglevCache;
 pub(crate) use mutate::there_are;
 pub use observed::{Health, NextHop, Observed};
 pub use persist::{HashSeed, State, StateError, hash_key, startup};
 pub use plan::{PlanSettings, TunnelSources, plan, service_key};
+pub use table_cache::TableCache;
 pub use tables::{ServiceTable, Share, Tables, Tuning};
 pub use warming::Warming;
 

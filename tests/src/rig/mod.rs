@@ -25,7 +25,7 @@ use lb::{
     config::{Config, Limits},
     dataplane::{Dataplane, Ingress},
     model::{Admin, BackendKey, Check, Probe, Timing},
-    state::{Change, Health, Ids, MaglevCache, NextHop, Observed, PlanSettings, hash_key, plan},
+    state::{Change, Health, Ids, NextHop, Observed, PlanSettings, TableCache, hash_key, plan},
 };
 use lb_common::{
     backend::BackendId,
@@ -198,7 +198,7 @@ impl Rig {
         let epoch = Dataplane::epoch_length();
         let settings = PlanSettings { tunnel: self.config.daemon.tunnel, epoch };
         let desired = &self.config.desired;
-        let mut cache = MaglevCache::default();
+        let mut cache = TableCache::default();
         let tables = plan(desired, &self.observed, &self.ids, &settings, &mut cache);
         self.dataplane.apply(&tables).expect("room in the maps");
         self.twin.hold(&tables);

@@ -20,7 +20,7 @@ use crate::{
     config::{Config, Limits},
     model::{Admin, BackendKey, Weight},
     state::{
-        Change, Desired, Health, Ids, MaglevCache, NextHop, Observed, PlanSettings, TunnelSources,
+        Change, Desired, Health, Ids, NextHop, Observed, PlanSettings, TableCache, TunnelSources,
         plan,
     },
 };
@@ -185,7 +185,7 @@ impl World {
 
     fn apply(&mut self) {
         let settings = PlanSettings { tunnel: TunnelSources::default(), epoch: EPOCH };
-        let mut cache = MaglevCache::default();
+        let mut cache = TableCache::default();
         self.replica.apply(&plan(&self.desired, &self.observed, &self.ids, &settings, &mut cache));
     }
 

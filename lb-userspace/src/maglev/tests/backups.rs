@@ -4,7 +4,9 @@ use super::*;
 fn with_backups(primaries: usize, weights: &[u16]) -> Vec<Member> {
     let weights: Vec<u16> = [1].repeat(primaries).iter().chain(weights).copied().collect();
     let mut members = members(&weights);
-    members[primaries..].iter_mut().for_each(|member| member.is_primary = false);
+    for member in &mut members[primaries..] {
+        member.is_primary = false;
+    }
     members
 }
 
@@ -31,7 +33,7 @@ fn a_backup_that_does_not_take_part_gets_nothing_when_a_primary_fails() {
 #[test]
 fn when_no_primary_serves_the_backups_share_all_by_weight() {
     let mut all = with_backups(2, &[1, 3]);
-    all[..2].iter_mut().for_each(|member| member.ramp = Ramp::NONE);
+    (all[0].ramp, all[1].ramp) = (Ramp::NONE, Ramp::NONE);
     assert_eq!(shares(&table(10, &all)), BTreeMap::from([(3, 256), (4, 768)]));
     assert_eq!(shares(&table(10, &all[2..])), BTreeMap::from([(3, 256), (4, 768)]));
 }

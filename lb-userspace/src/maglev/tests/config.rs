@@ -3,7 +3,10 @@ use super::*;
 #[test]
 fn the_table_of_given_addresses_never_changes_between_versions() {
     let table = table(5, &members(&[1, 2, 3]));
-    let expected = [0; 32];
+    let expected = [
+        3, 3, 3, 3, 3, 3, 3, 3, 2, 2, 2, 2, 3, 3, 2, 2, 2, 2, 2, 2, 1, 1, 1, 2, 3, 3, 3, 3, 3, 3,
+        1, 1,
+    ];
     assert_eq!(table[..], expected);
 }
 
@@ -60,6 +63,6 @@ proptest! {
         let mut after = before.clone();
         after[changed.index(before.len())].weight = Weight(weight);
         let needless = needless_moves(&table(16, &before), &table(16, &after));
-        prop_assert!(needless <= 0.02, "{needless}");
+        prop_assert!(needless <= 0.015, "{needless}");
     }
 }

@@ -47,7 +47,7 @@ mod tests {
     use super::*;
     use crate::{
         config::Config,
-        state::{IdLimits, MaglevCache, Observed, PlanSettings, TunnelSources, plan},
+        state::{IdLimits, Observed, PlanSettings, TableCache, TunnelSources, plan},
     };
 
     const LIMITS: IdLimits = IdLimits { services: 8, backends: 8 };
@@ -67,7 +67,7 @@ mod tests {
     fn tables(desired: &Desired, ids: &Ids) -> Tables {
         let settings =
             PlanSettings { tunnel: TunnelSources::default(), epoch: Duration::from_secs(4) };
-        plan(desired, &Observed::default(), ids, &settings, &mut MaglevCache::default())
+        plan(desired, &Observed::default(), ids, &settings, &mut TableCache::default())
     }
 
     /// Numbers that nobody would give by counting.

@@ -12,7 +12,7 @@ use std::{
 use lb_common::service::{ANY_PORT, ServiceKey};
 
 use self::{entry::Entries, pool::Pool};
-use super::{Desired, Ids, MaglevCache, Observed, ServiceTable, Tables, maglev_cache::TableWish};
+use super::{Desired, Ids, Observed, ServiceTable, TableCache, Tables, table_cache::TableWish};
 use crate::model::ServiceAddress;
 
 /// The source of outer headers, where it shall not be the address that the route prefers.
@@ -42,7 +42,7 @@ pub fn plan(
     observed: &Observed,
     ids: &Ids,
     settings: &PlanSettings,
-    cache: &mut MaglevCache,
+    cache: &mut TableCache,
 ) -> Tables {
     let mut tables = Tables::default();
     let mut wishes = Vec::with_capacity(desired.services.len());

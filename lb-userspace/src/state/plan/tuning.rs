@@ -6,10 +6,10 @@ use lb_common::service::{self, Affinity, ServiceSlot};
 
 use crate::{
     model::{HashFields, OnFailure, Scheduler, Service},
-    rotation::Order,
     state::{
         Tuning,
         idle::{epochs, idle_epochs},
+        table_cache::Order,
     },
 };
 

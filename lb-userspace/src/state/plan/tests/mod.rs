@@ -87,7 +87,7 @@ impl World {
     }
 
     fn plan(&self) -> Tables {
-        let mut cache = MaglevCache::default();
+        let mut cache = TableCache::default();
         plan(&self.desired, &self.observed, &self.ids(), &self.settings, &mut cache)
     }
 

@@ -95,7 +95,7 @@ proptest! {
         after in spoilt(),
     ) {
         let (before, after) = (spoil(&before), spoil(&after));
-        let mut cache = MaglevCache::default();
+        let mut cache = TableCache::default();
         let mut planned = |world: &World| {
             plan(&world.desired, &world.observed, &world.ids(), &world.settings, &mut cache)
         };
