@@ -2,7 +2,7 @@ use std::{collections::BTreeMap, net::Ipv4Addr, num::NonZeroU16};
 
 use proptest::prelude::*;
 
-use super::*;
+use super::{turns::Turns, walk::Walk, *};
 
 fn member(number: u16, weight: u16) -> Member {
     let ip = Ipv4Addr::from(0xc000_0200 + u32::from(number)).into();
@@ -46,13 +46,13 @@ fn needless_moves(before: &[BackendId], after: &[BackendId]) -> f64 {
 /// The build as the paper describes it, one slot at a time: what the quick one must equal.
 fn build_slowly(size: TableSize, members: &[Member]) -> Vec<BackendId> {
     let slots = size.slots();
-    let weights: Vec<u16> = members.iter().map(|member| member.weight.0).collect();
+    let weights: Vec<u32> = members.iter().map(|member| u32::from(member.weight.0)).collect();
     let mut walks: Vec<Walk> = members.iter().map(Walk::new).collect();
     let mut turns = Turns::new(slots, &quotas(slots, &weights).unwrap());
     let mut table = vec![0; slots];
     for _ in 0..slots {
         let walk = &mut walks[turns.next()];
-        while table[walk.next as usize % slots] != 0 {
+        while table[walk.next as usize % slots] != FREE {
             walk.next = walk.next.wrapping_add(walk.step);
         }
         table[walk.next as usize % slots] = walk.id;
