@@ -5,13 +5,15 @@
 /// Turns come in rounds: in each, every member's share of as many turns as there are members comes
 /// together, and what does not make a whole turn is kept for the next round.
 pub(super) struct Turns {
-    slots: u64,
+    all: u64,
+    /// Turns still to come.
+    left: u64,
     members: Vec<Turn>,
     at: usize,
 }
 
 struct Turn {
-    /// What comes together in a round, in parts of which as many as there are slots make a turn.
+    /// What comes together in a round, in parts of which as many as there are turns make one.
     share: u64,
     /// What has come together.
     credit: u64,
@@ -20,24 +22,30 @@ struct Turn {
 }
 
 impl Turns {
-    /// The quotas add up to the slots.
-    pub(super) fn new(slots: usize, quotas: &[u32]) -> Self {
+    /// As many turns for each as its quota says.
+    pub(super) fn new(quotas: &[u32]) -> Self {
         let count = quotas.len() as u64;
         let turn = |quota: &u32| {
             let share = u64::from(*quota) * count;
             Turn { share, credit: share, left: *quota }
         };
-        Self { slots: slots as u64, members: quotas.iter().map(turn).collect(), at: 0 }
+        let all = quotas.iter().map(|quota| u64::from(*quota)).sum();
+        Self { all, left: all, members: quotas.iter().map(turn).collect(), at: 0 }
     }
+}
 
-    /// The member whose turn it is; to be asked once for every slot.
-    pub(super) fn next(&mut self) -> usize {
+impl Iterator for Turns {
+    type Item = usize;
+
+    /// The member whose turn it is; `None` when all have had theirs.
+    fn next(&mut self) -> Option<usize> {
+        self.left = self.left.checked_sub(1)?;
         loop {
             let turn = &mut self.members[self.at];
-            if turn.credit >= self.slots && turn.left > 0 {
-                turn.credit -= self.slots;
+            if turn.credit >= self.all && turn.left > 0 {
+                turn.credit -= self.all;
                 turn.left -= 1;
-                return self.at;
+                return Some(self.at);
             }
             turn.credit += turn.share;
             self.at += 1;

@@ -1,15 +1,15 @@
-//! The order in which a member looks at the slots.
+//! The order in which a member looks for free slots.
 
 use lb_common::{address::Address, backend::BackendId};
 use sha2::{Digest, Sha256};
 
-use super::{Member, fill::FREE};
+use super::fill::FREE;
 use crate::model::BackendAddress;
 
-/// One member's way through the slots: every slot once, by steps of one odd length.
+/// One member's way through a table's cells: every cell once, by steps of one odd length.
+#[derive(Clone, Copy)]
 pub(super) struct Walk {
-    pub(super) id: BackendId,
-    /// The slot to look at next; only its low bits count.
+    /// The cell to look at next; only its low bits count.
     pub(super) next: u32,
     pub(super) step: u32,
     /// The number that undoes a multiplication by `step`.
@@ -17,44 +17,44 @@ pub(super) struct Walk {
 }
 
 impl Walk {
-    pub(super) fn new(member: &Member) -> Self {
-        let digest = Sha256::digest(name(member.address));
+    pub(super) fn new(address: BackendAddress) -> Self {
+        let digest = Sha256::digest(name(address));
         let word = |at: usize| {
             u32::from_le_bytes([digest[at], digest[at + 1], digest[at + 2], digest[at + 3]])
         };
         let step = word(4) | 1;
-        Self { id: member.id, next: word(0), step, inverse: inverse(step) }
+        Self { next: word(0), step, inverse: inverse(step) }
     }
 
-    /// The next free slot on the way, which is passed.
+    /// The next free cell on the way, which is passed.
     ///
-    /// It looks at four slots at a time: whether the very next one is free is a coin toss that a
+    /// It looks at four cells at a time: whether the very next one is free is a coin toss that a
     /// CPU cannot predict, whether one of four is, it mostly can.
-    pub(super) fn stride(&mut self, table: &[BackendId]) -> usize {
-        let mask = table.len() - 1;
+    pub(super) fn stride<const N: usize>(&mut self, cells: &[[BackendId; N]]) -> usize {
+        let mask = cells.len() - 1;
         loop {
             let mut free = 0;
             for ahead in 0..4 {
-                let slot = self.next.wrapping_add(self.step.wrapping_mul(ahead));
-                free |= u32::from(table[slot as usize & mask] == FREE) << ahead;
+                let cell = self.next.wrapping_add(self.step.wrapping_mul(ahead));
+                free |= u32::from(cells[cell as usize & mask] == [FREE; N]) << ahead;
             }
             if free != 0 {
                 let passed = self.step.wrapping_mul(free.trailing_zeros());
-                let slot = self.next.wrapping_add(passed);
-                self.next = slot.wrapping_add(self.step);
-                return slot as usize & mask;
+                let cell = self.next.wrapping_add(passed);
+                self.next = cell.wrapping_add(self.step);
+                return cell as usize & mask;
             }
             self.next = self.next.wrapping_add(self.step.wrapping_mul(4));
         }
     }
 
-    /// Which of the free slots [`Self::stride`] would meet: it comes to slot `s` after
-    /// `(s - next) / step` steps, modulo the size.
-    pub(super) fn leap(&mut self, free: &[u32], slots: usize) -> usize {
-        let mask = slots as u32 - 1;
+    /// Which of the free cells [`Self::stride`] would meet: it comes to cell `c` after
+    /// `(c - next) / step` steps, modulo the size.
+    pub(super) fn leap(&mut self, free: &[u32], cells: usize) -> usize {
+        let mask = cells as u32 - 1;
         let mut nearest = (u32::MAX, 0);
-        for (at, slot) in free.iter().enumerate() {
-            let steps = slot.wrapping_sub(self.next).wrapping_mul(self.inverse) & mask;
+        for (at, cell) in free.iter().enumerate() {
+            let steps = cell.wrapping_sub(self.next).wrapping_mul(self.inverse) & mask;
             if steps < nearest.0 {
                 nearest = (steps, at);
             }

@@ -17,7 +17,7 @@ use super::{
     ids::Numbers, maglev_cache::TableWish,
 };
 use crate::{
-    maglev::Member,
+    maglev::{Member, Ramp},
     model::{
         Admin, Backend, BackendAddress, BackendKey, Forward, Scheduler, Service, ServiceAddress,
         ServiceName,
@@ -90,7 +90,7 @@ struct Servers<'a> {
 }
 
 impl Servers<'_> {
-    /// Adds an entry for each backend; returns those that new flows may go to.
+    /// Adds an entry for each backend; returns them with what they take of new flows.
     fn plan(&self, tables: &mut Tables) -> Vec<Member> {
         let mut members = Vec::with_capacity(self.service.backends.len());
         // One key for all: a name is not copied for every look-up.
@@ -102,10 +102,15 @@ impl Servers<'_> {
                 self.service.check.is_none() || self.observed.health.get(&key) == Some(&Health::Up);
             let entry = self.entry(*address, *backend, is_healthy);
             let is_resolved = entry.flags & BackendEntry::RESOLVED != 0;
-            let is_wanted = backend.admin == Admin::Enabled && backend.weight.0 > 0;
-            if is_wanted && is_healthy && is_resolved {
-                members.push(Member { id, address: *address, weight: backend.weight });
-            }
+            let is_wanted = backend.admin == Admin::Enabled;
+            let takes_flows = is_wanted && is_healthy && is_resolved;
+            members.push(Member {
+                id,
+                address: *address,
+                weight: backend.weight,
+                ramp: if takes_flows { Ramp::FULL } else { Ramp::NONE },
+                is_primary: true,
+            });
             tables.backends.insert(id, entry);
         }
         members
