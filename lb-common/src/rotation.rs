@@ -18,7 +18,8 @@ pub struct Rotation(u64);
 impl Rotation {
     /// `turns` is 1 to [`MAX_TURNS`]; `generation` is cut to 8 bits; 0 becomes 1.
     pub const fn new(first_chunk: u32, turns: usize, generation: u32) -> Self {
-        let generation = if generation & 0xff == 0 { 1 } else { generation & 0xff };
+        let generation = generation as u8;
+        let generation = if generation == 0 { 1 } else { generation };
         Self(first_chunk as u64 | (turns as u64 & 0xff_ffff) << 32 | (generation as u64) << 56)
     }
 

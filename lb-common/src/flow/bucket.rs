@@ -85,7 +85,7 @@ const RANKS: u64 = RANK_STAYS << (State::Opening as u64 * 4)
 #[inline(always)]
 fn rank(word: u64, now: Epoch) -> u64 {
     let (state, age) = Entry::state_and_age(word, now);
-    let ranks = select(less(age, SILENT as u64), RANKS, SILENT_RANKS);
+    let ranks = select(less(age, SILENT.into()), RANKS, SILENT_RANKS);
     select(less(Entry::occupied(word), 1), RANK_FREE, ranks >> (state * 4) & 0xf)
 }
 
