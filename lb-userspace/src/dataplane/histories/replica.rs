@@ -1,8 +1,11 @@
 //! The data path on the host, over the very memory that the daemon writes and sweeps.
 
-use std::sync::atomic::{
-    AtomicU32, AtomicU64,
-    Ordering::{Relaxed, SeqCst},
+use std::{
+    sync::atomic::{
+        AtomicU32, AtomicU64,
+        Ordering::{Relaxed, SeqCst},
+    },
+    thread,
 };
 
 use lb_common::{
@@ -94,6 +97,8 @@ impl Bucket for Lanes<'_> {
     }
 
     fn exchange(&self, lane: usize, old: u64, new: u64) -> bool {
+        // Others come in between a look and what follows from it.
+        thread::yield_now();
         self.0[lane].compare_exchange(old, new, SeqCst, Relaxed).is_ok()
     }
 }
