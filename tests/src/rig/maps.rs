@@ -1,6 +1,10 @@
 //! The maps of the data path as vectors.
 
-use std::{array, cell::Cell, collections::BTreeMap};
+use std::{
+    cell::{Cell, RefCell},
+    collections::BTreeMap,
+    rc::Rc,
+};
 
 use lb::state::Tables;
 use lb_common::{
@@ -23,21 +27,21 @@ pub(super) struct HostMaps {
     services: Vec<ServiceSlot>,
     backends: BTreeMap<BackendId, BackendEntry>,
     arena: Vec<BackendId>,
-    flows: Vec<[Cell<u64>; LANES]>,
+    /// The buckets that packets have come to.
+    flows: RefCell<BTreeMap<u32, Rc<Lanes>>>,
     ingress: u32,
     now: Epoch,
 }
 
 impl HostMaps {
     pub(super) fn new(settings: Settings) -> Self {
-        let buckets = settings.bucket_mask as usize + 1;
         Self {
             settings,
             guard: Vec::new(),
             services: Vec::new(),
             backends: BTreeMap::new(),
             arena: Vec::new(),
-            flows: (0..buckets).map(|_| array::from_fn(|_| Cell::new(0))).collect(),
+            flows: RefCell::default(),
             ingress: 0,
             now: Epoch::new(0),
         }
@@ -81,10 +85,12 @@ impl HostMaps {
     }
 }
 
-/// A bucket of the flow table.
-pub(super) struct HostBucket<'a>(&'a [Cell<u64>; LANES]);
+type Lanes = [Cell<u64>; LANES];
 
-impl Bucket for HostBucket<'_> {
+/// A bucket of the flow table.
+pub(super) struct HostBucket(Rc<Lanes>);
+
+impl Bucket for HostBucket {
     fn load(&self, lane: usize) -> u64 {
         self.0[lane].get()
     }
@@ -99,7 +105,7 @@ impl Bucket for HostBucket<'_> {
 }
 
 impl Maps for HostMaps {
-    type Bucket<'a> = HostBucket<'a>;
+    type Bucket<'a> = HostBucket;
 
     fn settings(&self) -> &Settings {
         &self.settings
@@ -121,8 +127,9 @@ impl Maps for HostMaps {
         self.arena.get(chunk as usize * CHUNK_SLOTS + slot).copied()
     }
 
-    fn bucket(&self, index: u32) -> Option<HostBucket<'_>> {
-        self.flows.get(index as usize).map(HostBucket)
+    fn bucket(&self, index: u32) -> Option<HostBucket> {
+        let is_there = index <= self.settings.bucket_mask;
+        is_there.then(|| HostBucket(Rc::clone(self.flows.borrow_mut().entry(index).or_default())))
     }
 
     fn now(&self) -> Epoch {

@@ -17,7 +17,7 @@ pub mod traffic;
 
 use std::num::NonZeroU16;
 
-use aya::programs::Xdp;
+use aya::programs::ProgramFd;
 use lb::{
     config::{Config, Limits},
     dataplane::Dataplane,
@@ -44,7 +44,7 @@ pub const BALANCER: [u8; 6] = [2, 0, 0, 0, 0, 0x1b];
 
 /// The flow table is so large that no bucket of it fills up: which flow then finds no place would
 /// hang on the clock.
-const LIMITS: Limits = Limits { flows: 1 << 16, services: 16, backends: 64, maglev_slots: 1 << 16 };
+const LIMITS: Limits = Limits { flows: 1 << 16, services: 16, backends: 64, maglev_slots: 1 << 18 };
 const SEED: &[u8] = b"the rig's hash key";
 
 /// What became of a packet.
@@ -196,8 +196,9 @@ impl Rig {
     }
 
     /// The loaded program, for traffic to run through.
-    pub fn program(&self) -> &Xdp {
-        self.dataplane.program().expect("a loaded program")
+    pub fn program(&self) -> &ProgramFd {
+        let program = self.dataplane.program().expect("the balancer's program");
+        program.fd().expect("a loaded program")
     }
 
     fn twin_send(&mut self, ingress: u32, frame: &[u8]) -> Outcome {
