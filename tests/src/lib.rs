@@ -21,6 +21,7 @@
 pub mod addresses;
 pub mod backend;
 pub mod balancer;
+pub mod bench;
 pub mod client;
 pub mod command;
 pub mod config;
