@@ -148,3 +148,42 @@ impl Target for Peer {
         Some(counters.iter().map(|Plain(counters)| counters.packets).sum())
     }
 }
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test that panics has failed, with the line")]
+mod tests {
+    use super::*;
+    use crate::rig::{
+        packet::{frame, sent, tcp, tunnelled},
+        traffic::Traffic,
+    };
+
+    #[test]
+    fn what_the_balancer_is_held_against_sends_what_the_balancer_sends() {
+        let segment = tcp("198.51.100.7:40000", "203.0.113.10:80", "A");
+        let targets: [Box<dyn Target>; 2] = [
+            Box::new(Floor::new("encapsulate").unwrap()),
+            Box::new(Peer::new([203, 0, 113, 10], 80, 10).unwrap()),
+        ];
+        for target in targets {
+            let mut traffic = Traffic::like(&frame(&[], &segment), target.program());
+            for flow in [3, 4, 3] {
+                let came = &traffic.packet(flow)[14..];
+                let left = traffic.of_flows(flow..flow + 1).send().frame;
+                assert_eq!(left, sent(&[], &tunnelled("192.0.2.11", "192.0.2.21", came)));
+            }
+        }
+    }
+
+    #[test]
+    fn the_peer_counts_the_packets_that_it_sends_and_no_others() {
+        let peer = Peer::new([203, 0, 113, 10], 80, 100).unwrap();
+        let to = |to| {
+            let segment = tcp("198.51.100.7:40000", to, "A");
+            Traffic::like(&frame(&[], &segment), peer.program())
+        };
+        to("203.0.113.10:80").of_flows(0..100).run(1000);
+        assert_eq!(to("203.0.113.10:81").of_flows(0..1).send().action, 0, "aborted");
+        assert_eq!(peer.counted(), Some(1000));
+    }
+}
