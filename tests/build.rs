@@ -1,10 +1,10 @@
-//! Builds the BPF objects that make test traffic.
+//! Builds the BPF objects that make test traffic, and what the benchmark holds the data path against.
 
 use std::{env, path::Path};
 
 use anyhow::{Context as _, Result};
 
-const PROGRAMS: [&str; 1] = ["generate"];
+const PROGRAMS: [&str; 2] = ["floors", "generate"];
 
 fn main() -> Result<()> {
     for source in xtask::bpf::sources(&PROGRAMS)? {

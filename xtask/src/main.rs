@@ -1,5 +1,6 @@
 //! `cargo xtask`: everything that is done with this repository.
 
+mod bench;
 mod build;
 mod ci;
 mod demo;
@@ -25,6 +26,8 @@ enum Task {
     Test(test::Test),
     /// Set up, then show lb at work in a lab of network namespaces
     Demo(demo::Demo),
+    /// Set up, then measure what the data path costs
+    Bench(bench::Bench),
     /// Run a command on a host of the lab that `demo --keep` left up
     On(demo::On),
     /// Set up, then feed random bytes to what reads bytes from outside
@@ -41,6 +44,7 @@ fn main() -> ExitCode {
         Task::Build => build::run(),
         Task::Test(test) => test.run(),
         Task::Demo(demo) => demo.run(),
+        Task::Bench(bench) => bench.run(),
         Task::On(on) => on.run(),
         Task::Fuzz(fuzz) => fuzz.run(),
         Task::Vm(vm) => vm.run(),

@@ -82,6 +82,13 @@ pub(crate) fn built(name: &str) -> Result<PathBuf> {
     Ok(own.with_file_name(name))
 }
 
+/// The same of one that is built for release.
+pub(crate) fn released(name: &str) -> Result<PathBuf> {
+    let own = built(name)?;
+    let target = own.parent().and_then(Path::parent).context("the target directory")?;
+    Ok(target.join("release").join(name))
+}
+
 pub(crate) fn workspace() -> &'static Path {
     let xtask = Path::new(env!("CARGO_MANIFEST_DIR"));
     xtask.parent().unwrap_or(xtask)

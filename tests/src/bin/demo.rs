@@ -3,7 +3,7 @@
 use std::{ffi::OsString, process::ExitCode};
 
 use clap::Parser;
-use lab::demo;
+use lab::{demo, panics};
 
 /// Shows lb at work in a lab of network namespaces.
 #[derive(Parser)]
@@ -23,7 +23,7 @@ struct Arguments {
 }
 
 fn main() -> ExitCode {
-    demo::panics_are_sentences();
+    panics::are_sentences();
     let Arguments { keep, stop, hold, on } = Arguments::parse();
     if let [host, command @ ..] = on.as_slice() {
         return code(demo::keep::on(&host.to_string_lossy(), command));

@@ -4,10 +4,7 @@ pub mod keep;
 mod scenes;
 mod stage;
 
-use std::{
-    panic,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
 
@@ -25,13 +22,6 @@ const PROMISED: Duration = Duration::from_millis(500 * 2 + 300);
 /// Shows everything, and takes the lab down.
 pub fn run() -> Result<()> {
     show().map(drop)
-}
-
-/// A broken lab is told in a sentence: where in its code it broke says nothing to a person.
-pub fn panics_are_sentences() {
-    panic::set_hook(Box::new(|panic| {
-        eprintln!("error: {}", panic.payload_as_str().unwrap_or("the demo broke"));
-    }));
 }
 
 /// Shows everything; the lab is left as the last scene left it.

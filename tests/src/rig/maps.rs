@@ -1,9 +1,9 @@
 //! The maps of the data path as vectors.
 
 use std::{
-    array,
-    cell::Cell,
+    cell::{Cell, RefCell},
     collections::{BTreeMap, BTreeSet},
+    rc::Rc,
 };
 
 use lb::state::Tables;
@@ -22,11 +22,8 @@ use lb_common::{
     settings::{GUARD_BITS, Settings},
 };
 
-type Buckets = Vec<[Cell<u64>; LANES]>;
-
-fn buckets(mask: u32) -> Buckets {
-    (0..=mask).map(|_| array::from_fn(|_| Cell::new(0))).collect()
-}
+/// The buckets of a table that packets have come to.
+type Buckets = RefCell<BTreeMap<u32, Rc<Lanes>>>;
 
 /// What the kernel's maps hold, laid out anew from the tables.
 pub(super) struct HostMaps {
@@ -53,8 +50,8 @@ impl HostMaps {
             loads: BTreeMap::new(),
             arena: Vec::new(),
             turns: BTreeMap::new(),
-            flows: buckets(settings.bucket_mask),
-            affinity: buckets(settings.affinity_mask),
+            flows: Buckets::default(),
+            affinity: Buckets::default(),
             ingress: 0,
             now: Epoch::new(0),
         }
@@ -127,19 +124,23 @@ impl HostMaps {
 
     /// Forgets the flows of these backends, and their clients.
     pub(super) fn forget(&self, retired: &BTreeSet<BackendId>) {
-        for lane in self.flows.iter().chain(&self.affinity).flatten() {
-            let entry = Entry::from_word(lane.get());
-            if entry.is_some_and(|entry| retired.contains(&entry.backend())) {
-                lane.set(0);
+        for lanes in self.flows.borrow().values().chain(self.affinity.borrow().values()) {
+            for lane in lanes.iter() {
+                let entry = Entry::from_word(lane.get());
+                if entry.is_some_and(|entry| retired.contains(&entry.backend())) {
+                    lane.set(0);
+                }
             }
         }
     }
 }
 
-/// A bucket of the flow table.
-pub(super) struct HostBucket<'a>(&'a [Cell<u64>; LANES]);
+type Lanes = [Cell<u64>; LANES];
 
-impl Bucket for HostBucket<'_> {
+/// A bucket of the flow table.
+pub(super) struct HostBucket(Rc<Lanes>);
+
+impl Bucket for HostBucket {
     fn load(&self, lane: usize) -> u64 {
         self.0[lane].get()
     }
@@ -154,7 +155,7 @@ impl Bucket for HostBucket<'_> {
 }
 
 impl Maps for HostMaps {
-    type Bucket<'a> = HostBucket<'a>;
+    type Bucket<'a> = HostBucket;
 
     fn settings(&self) -> &Settings {
         &self.settings
@@ -185,12 +186,13 @@ impl Maps for HostMaps {
         Some(turns.replace(turns.get().wrapping_add(1)))
     }
 
-    fn bucket(&self, table: Table, index: u32) -> Option<HostBucket<'_>> {
-        let table = match table {
-            Table::Flows => &self.flows,
-            Table::Affinity => &self.affinity,
+    fn bucket(&self, table: Table, index: u32) -> Option<HostBucket> {
+        let (table, mask) = match table {
+            Table::Flows => (&self.flows, self.settings.bucket_mask),
+            Table::Affinity => (&self.affinity, self.settings.affinity_mask),
         };
-        table.get(index as usize).map(HostBucket)
+        let is_there = index <= mask;
+        is_there.then(|| HostBucket(Rc::clone(table.borrow_mut().entry(index).or_default())))
     }
 
     fn now(&self) -> Epoch {

@@ -20,7 +20,7 @@ pub mod wire;
 
 use std::{cell::Cell, collections::BTreeMap, num::NonZeroU16};
 
-use aya::programs::Xdp;
+use aya::programs::ProgramFd;
 use lb::{
     config::{Config, Limits},
     dataplane::{Dataplane, Ingress},
@@ -53,7 +53,7 @@ pub const LIMITS: Limits = Limits {
     affinities: 1 << 12,
     services: 16,
     backends: 64,
-    maglev_slots: 1 << 16,
+    maglev_slots: 1 << 18,
 };
 /// Bytes of metadata that leave no room for anything else: of the 256 that the kernel gives, it
 /// keeps 40 for a `struct xdp_frame`.
@@ -255,9 +255,10 @@ impl Rig {
     }
 
     /// The loaded program, for traffic to run through.
-    pub fn program(&self) -> &Xdp {
+    pub fn program(&self) -> &ProgramFd {
         self.is_lent.set(true);
-        self.dataplane.program().expect("a loaded program")
+        let program = self.dataplane.program().expect("the balancer's program");
+        program.fd().expect("a loaded program")
     }
 
     /// Runs a frame through the program alone: the twin has not seen the traffic that ran through the

@@ -1,37 +1,29 @@
 //! Millions of packets through a loaded program, each of another flow, without a network.
 //!
-//! The program under test is called by one that makes its packets in the kernel: some hundred
-//! nanoseconds a packet, all of them the program's.
+//! The program under test is called by one that makes its packets in the kernel, which takes some ten
+//! nanoseconds a packet.
 
 use std::{io::ErrorKind, ops::Range, time::Duration};
 
 use aya::{
-    Ebpf, EbpfLoader, Pod,
+    Ebpf, EbpfLoader,
     maps::{Array, Map, MapData, MapError, ProgramArray},
-    programs::{ProgramError, TestRun as _, TestRunOptions, TestRunResult, Xdp},
+    programs::{ProgramError, ProgramFd, TestRun as _, TestRunOptions, TestRunResult, Xdp},
     sys::SyscallError,
 };
 use lb::dataplane::Outcome;
 use lb_common::{
     generate::{Progress, Template},
     packet::buffer::Buffer,
-    wire::Wire,
 };
-use nix::time::{ClockId, clock_gettime};
+
+use crate::{cpu, plain::Plain};
 
 static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/generate.o"));
 const PROGRAM: &str = "generate";
 
 /// Most packets of one system call, which costs what some hundred packets do.
 const BATCH: u64 = 1_000_000;
-
-/// Lets aya read and write the ABI's types.
-#[derive(Clone, Copy)]
-#[repr(transparent)]
-struct Plain<T>(T);
-
-// SAFETY: a `Wire` type is plain bytes without padding, and this has its representation.
-unsafe impl<T: Wire> Pod for Plain<T> {}
 
 /// More than a program adds to a frame.
 const ROOM: usize = 256;
@@ -50,7 +42,7 @@ pub struct Traffic {
 pub struct Run {
     /// Packets.
     pub packets: u64,
-    /// CPU time of this thread, the kernel's part of it.
+    /// CPU time that it took.
     pub cpu: Duration,
     /// What the kernel was told to do with the last packet: an XDP action.
     pub action: u32,
@@ -60,7 +52,7 @@ pub struct Run {
 
 impl Traffic {
     /// Traffic of packets like this one, for a program.
-    pub fn like(frame: &[u8], target: &Xdp) -> Self {
+    pub fn like(frame: &[u8], target: &ProgramFd) -> Self {
         let template = Template::of(frame).expect("an IP packet that is no longer than a template");
         let mut loader = EbpfLoader::new();
         let value = Plain(template);
@@ -81,8 +73,7 @@ impl Traffic {
     }
 
     /// Sends what follows to another program.
-    pub fn aim(&mut self, target: &Xdp) {
-        let target = target.fd().expect("a loaded program");
+    pub fn aim(&mut self, target: &ProgramFd) {
         self.target.set(0, target, 0).expect("a program that the generator can call");
     }
 
@@ -98,7 +89,7 @@ impl Traffic {
     /// Runs a packet of each of the next flows, again from the first after the last.
     pub fn run(&mut self, packets: u64) -> Run {
         let begin = self.progress().packets;
-        let started = clock();
+        let started = cpu::time();
         let mut action = None;
         let mut left = packets;
         while left > 0 {
@@ -111,7 +102,7 @@ impl Traffic {
             }
             left = packets - (self.progress().packets - begin);
         }
-        let cpu = clock().saturating_sub(started);
+        let cpu = cpu::time().saturating_sub(started);
         let action = action.expect("a batch that came to its end");
         assert_ne!(action, ABORTED, "the generator reaches the program");
         Run { packets, cpu, action, jiffies: self.progress().jiffies }
@@ -154,8 +145,4 @@ const ABORTED: u32 = 0;
 fn take<M: TryFrom<Map, Error = MapError>>(generator: &mut Ebpf, name: &str) -> M {
     let map = generator.take_map(name).expect(name);
     M::try_from(map).expect(name)
-}
-
-fn clock() -> Duration {
-    clock_gettime(ClockId::CLOCK_THREAD_CPUTIME_ID).expect("a clock that every kernel has").into()
 }
