@@ -28,7 +28,7 @@ fn config(tcp: &str, udp: &str) -> String {
 
 /// Sends packets of flows with ports from 10,000 until one meets this backend; its port.
 fn flow_of(rig: &mut Rig, backend: u8, packet: impl Fn(u16) -> Vec<u8>) -> u16 {
-    (10_000..10_100).find(|port| backend_of(rig, &packet(*port)) == backend).expect("a flow")
+    (10_000..10_100).find(|port| backend_of(rig, &packet(*port)) == backend).unwrap()
 }
 
 fn segment(family: &Family, port: u16, flags: &str) -> Vec<u8> {

@@ -106,11 +106,11 @@ struct Reference {
 impl Reference {
     fn choose(&mut self) -> usize {
         let (count, first) = (self.weights.len(), self.asked);
-        let mut order = (0..count).map(|step| (first + step) % count);
-        let busy = |at: &usize| (self.flows[*at] + 1) as f64 / self.weights[*at] as f64;
-        let least = order.clone().map(|at| busy(&at)).fold(f64::MAX, f64::min);
+        let order = (0..count).map(|step| (first + step) % count);
         self.asked += 1;
-        order.find(|at| busy(at) <= least).unwrap()
+        // Of equal ones the first is the least.
+        let busy = |one: usize, other: usize| (self.flows[one] + 1) * self.weights[other];
+        order.min_by(|a, b| busy(*a, *b).cmp(&busy(*b, *a))).unwrap()
     }
 }
 
