@@ -1,4 +1,4 @@
-//! A story of which every packet is handled by one CPU.
+//! A story whose packets are handled by one CPU.
 
 use anyhow::Result;
 use nix::{
@@ -8,8 +8,9 @@ use nix::{
 
 use crate::namespaces::on_own_thread;
 
-/// Tells a story on one CPU: the lab that it builds stays there, and so does every packet, as a veth
-/// hands it on where it was sent. What the data path counts by CPU is one count then.
+/// Tells a story on one CPU: the lab that it builds stays there, and so do its packets, as a veth
+/// hands them on where they were sent. What the data path counts by CPU is one count then, but for a
+/// packet now and then that a timer of the kernel sends from elsewhere.
 ///
 /// # Panics
 /// When the story does, or the machine does not let threads choose their CPU.
