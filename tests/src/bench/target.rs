@@ -150,7 +150,6 @@ impl Target for Peer {
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "a test that panics has failed, with the line")]
 mod tests {
     use super::*;
     use crate::rig::{
