@@ -261,12 +261,6 @@ impl Rig {
         program.fd().expect("a loaded program")
     }
 
-    /// Runs a frame through the program alone: the twin has not seen the traffic that ran through the
-    /// program before it.
-    pub fn send_past_the_twin(&mut self, frame: &[u8]) -> Vec<u8> {
-        self.dataplane.run_packet(Ingress::default(), frame).expect("a run of the program").frame
-    }
-
     fn twin_send(&mut self, ingress: u32, headroom: usize, frame: &[u8]) -> Outcome {
         self.twin.begin(ingress, self.dataplane.now());
         let mut bytes = [&vec![0; headroom][..], frame].concat();

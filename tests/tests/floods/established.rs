@@ -25,6 +25,9 @@ const SCHEDULERS: [&str; 4] = ["maglev", "rr", "wlc", "p2c"];
 /// Those that choose alike for a SYN and the packet after it: a SYN needs no entry.
 const WITHOUT_SYNS: [&str; 1] = ["maglev"];
 
+/// `XDP_TX`.
+const TRANSMIT: u32 = 3;
+
 const CLIENT: &str = "198.51.100.7:40000";
 const WEB: &str = "203.0.113.10:80";
 const DNS: &str = "203.0.113.10:53";
@@ -65,7 +68,7 @@ struct World {
 impl World {
     fn new(scheduler: &str) -> Self {
         let rig = Rig::with_room(ROOM, &config(scheduler, BEFORE));
-        let flows = Traffic::like(&frame(&[], &tcp(CLIENT, WEB, "A")), rig.program());
+        let flows = traffic(&tcp(CLIENT, WEB, "A"), &rig);
         let mut world = Self { rig, flows, places: Vec::new() };
         world.establish();
         world.change(scheduler);
@@ -87,19 +90,20 @@ impl World {
     /// Flows of the backend that is removed move, and no others, though the scheduler would now
     /// choose otherwise.
     fn change(&mut self, scheduler: &str) {
-        let before = places(&mut self.rig, &self.flows);
+        let before = places(&mut self.flows);
         let config = config(scheduler, AFTER);
         self.rig.reconfigure(&config);
-        self.places = places(&mut self.rig, &self.flows);
+        self.places = places(&mut self.flows);
         for (old, new) in before.iter().zip(&self.places) {
             assert!(old == new || *old == REMOVED, "a flow of {old} moved to {new}");
         }
-        assert_ne!(places(&mut Rig::new(&config), &self.flows), self.places);
+        let mut strangers = traffic(&tcp(CLIENT, WEB, "A"), &Rig::new(&config));
+        assert_ne!(places(&mut strangers), self.places);
     }
 
     /// Runs the flood; all of it is sent on.
     fn flood(&mut self, packet: &[u8]) -> Flood {
-        let mut flood = Traffic::like(&frame(&[], packet), self.rig.program());
+        let mut flood = traffic(packet, &self.rig);
         let transmitted = |rig: &Rig| rig.verdict(Verdict::Transmitted).packets;
         let (sent, before) = (transmitted(&self.rig), self.counters());
         let first = flood.of_flows(FLOWS..FLOWS + FLOOD).run(1).jiffies;
@@ -117,9 +121,9 @@ impl World {
     /// Not one flow is elsewhere, and each is still known.
     fn assert_unmoved(&mut self, scheduler: &str) {
         let before = self.counters();
-        let places = places(&mut self.rig, &self.flows);
+        let places = places(&mut self.flows);
         let moved = places.iter().zip(&self.places).filter(|(now, then)| now != then).count();
-        assert_eq!(moved, 0, "{scheduler}: of {FLOWS} flows");
+        assert!(moved == 0, "{scheduler}: {moved} of {FLOWS} flows moved");
         let after = self.counters();
         assert_eq!(after.new_flows, before.new_flows, "{scheduler}: flows that were forgotten");
     }
@@ -137,9 +141,19 @@ impl World {
     }
 }
 
+fn traffic(packet: &[u8], rig: &Rig) -> Traffic {
+    Traffic::like(&frame(&[], packet), rig.program())
+}
+
 /// One more packet of every flow: the backend that each is sent to.
-fn places(rig: &mut Rig, flows: &Traffic) -> Vec<u8> {
-    (0..FLOWS).map(|flow| rig.send_past_the_twin(&flows.packet(flow))[14 + 19]).collect()
+fn places(flows: &mut Traffic) -> Vec<u8> {
+    flows.of_flows(0..FLOWS);
+    let place = |_| {
+        let sent = flows.send();
+        assert_eq!(sent.action, TRANSMIT);
+        sent.frame[14 + 19]
+    };
+    (0..FLOWS).map(place).collect()
 }
 
 /// What a flood was to the flow table.
