@@ -5,7 +5,7 @@ mod linker;
 
 use std::fs;
 
-use anyhow::{Result, ensure};
+use anyhow::{Context as _, Result, ensure};
 
 use crate::step;
 
@@ -61,7 +61,12 @@ fn install(tools: &[Tool]) -> Result<()> {
         list(|tool| tool.program).join(", "),
         packages.join(", ")
     );
-    apt::install(&packages)
+    apt::install(&packages).with_context(|| missing_packages(&packages))
+}
+
+/// For whoever may not install them, and has to ask somebody who may.
+fn missing_packages(packages: &[&str]) -> String {
+    format!("these Debian packages are missing: {}", packages.join(" "))
 }
 
 /// The BPF toolchain: one that is there is used whatever its origin.
@@ -73,7 +78,7 @@ fn toolchain() -> Result<()> {
     // Compiler and linker have to be of one LLVM: of what is there, only a whole pair is kept.
     let packages = apt::not_installed(&TOOLCHAIN);
     if !packages.is_empty() {
-        apt::refresh()?;
+        apt::refresh().with_context(|| missing_packages(&packages))?;
         if !apt::offers(&packages) {
             return Err(missing.into());
         }

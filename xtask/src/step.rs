@@ -7,7 +7,7 @@ use std::{
     io::{self, IsTerminal},
     os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
-    process::Command,
+    process::{Command, Stdio},
 };
 
 use anyhow::{Context, Result, bail, ensure};
@@ -57,10 +57,26 @@ pub(crate) fn as_root(program: impl AsRef<Path>, why: &str) -> Result<Command> {
     let Some(sudo) = find("sudo") else {
         bail!("{why} needs root, and there is no sudo here: run this task as root");
     };
-    say(&format!("{why} needs root: sudo will ask for it"));
+    become_root(&sudo, why)?;
     let mut command = Command::new(sudo);
     command.arg(program);
     Ok(command)
+}
+
+/// Has sudo ask for what it asks for, now: nobody shall wait for a build that ends in a refusal.
+fn become_root(sudo: &Path, why: &str) -> Result<()> {
+    let is_ready = Command::new(sudo).args(["-n", "true"]).stderr(Stdio::null()).status();
+    if is_ready.is_ok_and(|status| status.success()) {
+        return Ok(());
+    }
+    say(&format!("{why} needs root: sudo will ask for it"));
+    let asked = Command::new(sudo).arg("true").status().context("sudo does not start")?;
+    ensure!(
+        asked.success(),
+        "sudo does not make this user root, as said above: run this task as root, or in a terminal \
+         as a user who may use sudo"
+    );
+    Ok(())
 }
 
 /// Whether this process is root.

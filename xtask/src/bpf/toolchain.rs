@@ -44,7 +44,7 @@ impl fmt::Display for Missing {
             (true, false) => "a Rust compiler for BPF is",
             _ => "bpf-linker is",
         };
-        write!(f, "{what} missing: on Debian run `cargo xtask setup` as root; elsewhere run `")?;
+        write!(f, "{what} missing: on Debian run `cargo xtask setup`; elsewhere run `")?;
         if self.rust {
             f.write_str("rustup toolchain install nightly --component rust-src")?;
         }
