@@ -59,6 +59,19 @@ fn a_backend_warms_up_by_a_sixteenth_of_its_slots_at_a_time_until_all_are_home()
 }
 
 #[test]
+fn a_backend_warms_up_evenly_while_others_are_down() {
+    let mut all = members(&[1; 8]);
+    (all[2].ramp, all[5].ramp, all[6].ramp) = (Ramp::NONE, Ramp::NONE, Ramp::NONE);
+    let home = home(16, &all);
+    let share = |steps| share_of(&all[1], &home.table(&with_ramp(&all, 1, steps)).unwrap());
+    let whole = share(Ramp::STEPS);
+    assert_eq!(whole, 65_536 / 5);
+    for steps in 1..Ramp::STEPS {
+        assert_eq!(share(steps), whole * usize::from(steps) / 16);
+    }
+}
+
+#[test]
 fn a_backend_that_begins_to_warm_up_has_a_slot_at_least() {
     let all = with_ramp(&members(&[1000, 1]), 1, 1);
     assert_eq!(share_of(&all[1], &table(8, &all)), 1);
