@@ -35,6 +35,7 @@ mod walk;
 use lb_common::backend::BackendId;
 
 pub use self::home::Home;
+pub(crate) use self::quotas::quotas;
 use crate::model::{BackendAddress, Weight};
 
 /// A backend of a service.
