@@ -20,9 +20,9 @@
 //!   a failure moves the slots of the failed, and its return brings the very same ones back.
 //! - Whoever fails, the others have the shares of their weights, to within two slots.
 //! - With each step of its ramp a member gets another sixteenth of its slots, and no slot moves
-//!   elsewhere; only with its first and its last step may a few more move, and only when others are
-//!   out or warming up too. A member that is warm has no less than its own slots then, and no more
-//!   than it would have if those that warm up were out.
+//!   elsewhere. When others are out or warming up too, some more move with its first step, and with
+//!   its last, which brings it its part of what the others leave. A member that is warm has no less
+//!   than its own slots meanwhile, and no more than if those that warm up were out.
 //! - When nobody is at its full ramp, those furthest along count as warm and the others in
 //!   proportion to them: a service that starts as a whole has the table that it will keep.
 
