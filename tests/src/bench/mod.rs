@@ -34,9 +34,9 @@ pub struct Effort {
 }
 
 impl Effort {
-    /// What figures are quoted from: some minutes, and 3 GiB of memory.
+    /// What figures are quoted from: ten minutes of CPU, and 3 GiB of memory.
     pub const FULL: Self = Self { loads: 5, rounds: 5, packets: 2_000_000, scales: &SCALES };
-    /// A first impression: half a minute.
+    /// A first impression: half a minute of CPU.
     pub const QUICK: Self =
         Self { loads: 2, rounds: 3, packets: 500_000, scales: SCALES.split_at(2).0 };
 }
