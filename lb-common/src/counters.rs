@@ -13,7 +13,7 @@ pub struct BackendCounters {
     /// Flows that were given to the backend: a flow counts with its first packet that is not a
     /// TCP SYN, so that a SYN flood is no flow.
     pub new_flows: u64,
-    /// Of those, the flows that found no place in the flow table and follow the hash alone.
+    /// Packets of flows that found no place in the flow table and follow the hash alone; but SYNs.
     pub untracked: u64,
     /// Live flows whose place in the flow table went to a newcomer, as they had been silent.
     pub evicted: u64,

@@ -55,7 +55,7 @@ pub struct Traffic {
     pub bytes: u64,
     /// Flows.
     pub new_flows: u64,
-    /// Of those, the flows that found no place in the flow table and follow the hash alone.
+    /// Packets of flows that found no place in the flow table and follow the hash alone; but SYNs.
     pub untracked: u64,
     /// Live flows that gave way to new ones where the flow table was full.
     #[serde(default)]

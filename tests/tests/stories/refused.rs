@@ -1,6 +1,7 @@
 //! A refused change leaves every map byte for byte as it was.
 
 use lab::{Lab, Topology, config::Config};
+use lb_common::ABI_VERSION;
 
 /// One way of asking for something that is refused.
 enum Attempt {
@@ -165,9 +166,9 @@ fn refused(lab: &Lab, attempt: &Attempt) -> (String, String) {
 
 /// Every byte of the maps that packets are balanced by.
 fn maps(lab: &Lab) -> Vec<String> {
-    let names = ["SERVICES", "BACKENDS", "SHADOWS", "MAGLEV", "GUARD"];
+    let names = ["SERVICES", "BACKENDS", "SHADOWS", "LOADS", "ARENA", "GUARD"];
     let dump = |name: &str| {
-        let pin = format!("/sys/fs/bpf/lb/v1/{name}");
+        let pin = format!("/sys/fs/bpf/lb/v{ABI_VERSION}/{name}");
         lab.balancer().host().run("bpftool", &["--json", "map", "dump", "pinned", &pin]).unwrap()
     };
     names.map(dump).into()

@@ -39,6 +39,9 @@ pub(super) struct Pool<'a> {
     pub(super) panics: bool,
     /// Too few primaries are able and warm: backups take part.
     needs_backups: bool,
+    /// There are too few primaries even when all are able: backups take part for good, and have
+    /// slots of their own.
+    lives_on_backups: bool,
 }
 
 /// Stands in a key until a backend's own address does.
@@ -66,10 +69,13 @@ impl<'a> Pool<'a> {
         let candidates: Vec<_> = service.backends.iter().filter_map(&mut candidate).collect();
         let primaries = candidates.iter().filter(|one| !one.backend.backup);
         // Until a primary is warm somebody has to take the rest of its share.
-        let ready = primaries.filter(|one| one.is_able() && one.ramp == Ramp::FULL).count();
+        let ready = primaries.clone().filter(|one| one.is_able() && one.ramp == Ramp::FULL).count();
+        let all = primaries.filter(|one| one.backend.weight.0 > 0).count();
+        let wanted = usize::from(service.policy.min_primaries.get());
         Self {
             panics: panics(service, &candidates),
-            needs_backups: ready < usize::from(service.policy.min_primaries.get()),
+            needs_backups: ready < wanted,
+            lives_on_backups: all < wanted,
             candidates,
         }
     }
@@ -96,7 +102,7 @@ impl<'a> Pool<'a> {
             address: one.address,
             weight: one.backend.weight,
             ramp: self.ramp(one),
-            is_primary: !one.backend.backup,
+            is_primary: !one.backend.backup || self.lives_on_backups,
         };
         self.candidates.iter().map(member).collect()
     }

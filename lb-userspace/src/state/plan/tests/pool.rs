@@ -19,6 +19,17 @@ fn backups_take_new_flows_while_fewer_primaries_are_able_than_there_should_be() 
 }
 
 #[test]
+fn where_there_are_too_few_primaries_for_good_backups_have_slots_of_their_own() {
+    let world = World::web("min_primaries = 2", &[(21, ""), (29, "backup = true")]);
+    assert_eq!(world.open(), [21, 29]);
+    let slots = |last| {
+        let id = world.id(last);
+        world.table().maglev.unwrap().iter().filter(|slot| **slot == id).count()
+    };
+    assert_eq!(slots(21), slots(29));
+}
+
+#[test]
 fn a_primary_that_is_drained_weightless_or_out_of_reach_is_not_able() {
     let spoil: [fn(&mut World); 4] = [
         |world| world.administer(21, Admin::Draining),
