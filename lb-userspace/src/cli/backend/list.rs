@@ -9,7 +9,7 @@ use crate::{
         failure::Failure,
         table::{Column, table},
     },
-    model::ServiceName,
+    model::{Scheduler, ServiceName},
 };
 
 /// List the backends of one service, or of all.
@@ -64,7 +64,6 @@ pub(crate) fn backends<'a>(services: impl IntoIterator<Item = &'a ServiceView>) 
 }
 
 fn row(service: &ServiceView, backend: &BackendView) -> [String; COLUMNS.len()] {
-    let share = f64::from(backend.slots) / f64::from(u32::from(service.table_size));
     let or_dash = |number: Option<String>| number.unwrap_or_else(|| "-".to_owned());
     [
         service.name.to_string(),
@@ -72,11 +71,23 @@ fn row(service: &ServiceView, backend: &BackendView) -> [String; COLUMNS.len()] 
         backend.weight.to_string(),
         if backend.backup { "yes" } else { "" }.to_owned(),
         backend.state.to_string(),
-        format!("{:.1}%", 100.0 * share),
+        or_dash(share(service, backend)),
         or_dash(backend.flows.map(|flows| flows.to_string())),
         or_dash(backend.max_flows.map(|most| most.to_string())),
         backend.reason.clone().unwrap_or_default(),
     ]
+}
+
+/// A backend's part of new flows, where weights decide it: `rr` puts them aside, and `lc` and `wlc` go by
+/// the flows that are there.
+fn share(service: &ServiceView, backend: &BackendView) -> Option<String> {
+    let share = f64::from(backend.slots) / f64::from(u32::from(service.table_size));
+    match service.policy.scheduler {
+        Scheduler::Rr | Scheduler::Lc | Scheduler::Wlc => None,
+        Scheduler::Maglev | Scheduler::Wrr | Scheduler::Sh | Scheduler::P2c => {
+            Some(format!("{:.1}%", 100.0 * share))
+        }
+    }
 }
 
 #[cfg(test)]
@@ -97,5 +108,14 @@ web      192.0.2.21:443          10          up        75.0%   1234  5000
 web      192.0.2.22:443           3          draining  25.0%   1234     -
 web      [2001:db8::23]:443       1  yes     down       0.0%      -     -  tcp refused (3/3) for 12s";
         assert_eq!(backends([&web]), expected);
+    }
+
+    #[test]
+    fn a_share_is_shown_only_where_weights_decide_it() {
+        let mut web = web();
+        web.policy.scheduler = Scheduler::Wrr;
+        assert!(backends([&web]).contains("75.0%"));
+        web.policy.scheduler = Scheduler::Lc;
+        assert!(!backends([&web]).contains('%'));
     }
 }
