@@ -110,8 +110,9 @@ fn executable(package: &str, target: &[&str]) -> Result<PathBuf> {
     let built = cargo.output().context("`cargo test` does not start")?;
     ensure!(built.status.success(), "the tests of {package} do not build: see the message above");
     let messages = String::from_utf8_lossy(&built.stdout).into_owned();
-    // Of the last artifact, as what it is built of comes before it.
+    // Binaries of the package are built along, in any order: only the tests' profile says so.
     let field = "\"executable\":\"";
-    let found = messages.lines().rev().find_map(|line| line.split(field).nth(1)?.split('"').next());
+    let tests = messages.lines().filter(|line| line.contains("\"test\":true},\"features\""));
+    let found = tests.into_iter().find_map(|line| line.split(field).nth(1)?.split('"').next());
     found.map(PathBuf::from).with_context(|| format!("cargo built no tests of {package}"))
 }
