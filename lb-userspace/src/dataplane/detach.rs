@@ -17,7 +17,7 @@ pub struct Detached {
 /// with or without a daemon; nothing when there is nothing.
 pub fn detach(pin_dir: &Path) -> Result<Detached, DataplaneError> {
     let mut detached = Detached::default();
-    for version in pin::names(pin_dir)?.iter().filter(|name| is_version(name)) {
+    for version in pin::names(pin_dir)?.iter().filter(|name| pin::is_version(name)) {
         let maps = pin_dir.join(version);
         let links = maps.join("links");
         for link in pin::names(&links)? {
@@ -34,8 +34,4 @@ pub fn detach(pin_dir: &Path) -> Result<Detached, DataplaneError> {
     // It stays when it holds what is of `lb decap`, or is where a file system is mounted.
     let _ = fs::remove_dir(pin_dir);
     Ok(detached)
-}
-
-fn is_version(name: &str) -> bool {
-    name.strip_prefix('v').is_some_and(|number| number.parse::<u32>().is_ok())
 }

@@ -2,6 +2,8 @@
 
 use std::{io, path::PathBuf};
 
+use lb_common::ABI_VERSION;
+
 use super::{XdpMode, layout::Full};
 use crate::config::Mode;
 
@@ -60,6 +62,18 @@ pub enum DataplaneError {
         name: String,
         /// Which there are.
         there: String,
+    },
+    /// An `lb` with maps of another shape runs on these interfaces.
+    #[error(
+        "{} runs on {}, and this lb needs maps of version v{ABI_VERSION}: take it off with `lb detach`, \
+         and start again",
+        path.display(), interfaces.join(", ")
+    )]
+    OtherVersion {
+        /// Its maps.
+        path: PathBuf,
+        /// Where its program is attached.
+        interfaces: Vec<String>,
     },
     /// Another program holds the interface.
     #[error(

@@ -91,6 +91,7 @@ impl Dataplane {
     pub fn open(config: &DataplaneConfig) -> Result<(Self, Adopted), DataplaneError> {
         let pins = Pins::new(&config.pin_dir);
         let places = places(&pins, &config.interfaces)?;
+        pins.refuse_other_versions()?;
         pin::prepare(&config.pin_dir, &pins.links())?;
         let is_first = pin::names(&pins.maps())?.len() == 1;
         let opened = open(config, &pins, &places);

@@ -36,6 +36,23 @@ impl Pins {
         self.root.join(format!("v{ABI_VERSION}"))
     }
 
+    /// Refuses to start beside a program whose maps have another shape: packets would go on through
+    /// it, and its links are not in the way of the new ones.
+    pub(super) fn refuse_other_versions(&self) -> Result<(), DataplaneError> {
+        let own = self.maps();
+        // What cannot be read is told of by the step that has to write there.
+        let names_here = names(&self.root).unwrap_or_default();
+        for version in names_here.iter().filter(|name| is_version(name)) {
+            let path = self.root.join(version);
+            let links = names(&path.join("links"))?;
+            if path != own && !links.is_empty() {
+                let interfaces = links.iter().map(|link| interface(link)).collect();
+                return Err(DataplaneError::OtherVersion { path, interfaces });
+            }
+        }
+        Ok(())
+    }
+
     /// The balancer's links.
     pub(super) fn links(&self) -> PathBuf {
         self.maps().join("links")
@@ -55,6 +72,11 @@ impl Pins {
     pub(super) fn decap_on(&self, interface: &str) -> PathBuf {
         self.decap().join(file_name(interface))
     }
+}
+
+/// True of a directory of maps.
+pub(super) fn is_version(name: &str) -> bool {
+    name.strip_prefix('v').is_some_and(|number| number.parse::<u32>().is_ok())
 }
 
 /// A file name in a BPF file system, where dots are reserved, for an interface such as `eth0.7`.

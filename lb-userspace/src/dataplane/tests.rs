@@ -179,6 +179,20 @@ fn what_is_applied_lies_in_the_kernels_maps() {
 }
 
 #[test]
+fn a_start_beside_an_lb_whose_maps_have_another_shape_says_how_to_take_it_off() {
+    let world = World::new();
+    let (_running, _) = world.open();
+    let own = Pins::new(&world.pin_dir()).maps();
+    let other = own.with_file_name("v1");
+    std::fs::rename(&own, &other).unwrap();
+    let refusal = world.refusal(|_| {});
+    assert!(refusal.starts_with(&other.display().to_string()), "{refusal}");
+    assert!(refusal.contains("runs on in0") && refusal.contains("`lb detach`"), "{refusal}");
+    detach(&world.pin_dir()).unwrap();
+    world.open();
+}
+
+#[test]
 fn a_start_with_other_limits_or_another_key_is_refused_and_leaves_all_running() {
     let world = World::new();
     let (mut dataplane, _) = world.open();
