@@ -32,6 +32,7 @@ const REFUSED: &[(Attempt, &[&str])] = &[
     (Command(&["service", "add", "other", "tcp:203.0.113.10:80"], 1), &["other", "web"]),
     (Command(&["service", "add", "web", "tcp:203.0.113.10:81"], 1), &["web", "81"]),
     (Command(&["service", "add", "other", "tcp:203.0.113.10:81"], 1), &["limits.services"]),
+    (Command(&["service", "set", "web", "--affinity", "prefix4=33"], 2), &["33", "1 to 32"]),
     (Command(&["service", "set", "web", "--scheduler", "best"], 2), &["best", "maglev"]),
     (Command(&["service", "set", "web", "--table-size", "1000"], 2), &["1000", "power of two"]),
     (Command(&["service", "set", "web", "--table-size", "65536"], 1), &["limits.maglev_slots"]),
@@ -41,6 +42,10 @@ const REFUSED: &[(Attempt, &[&str])] = &[
     (File("weight = 3", "wieght = 3"), &["wieght"]),
     (File("192.0.2.22", "192.0.2.21"), &["192.0.2.21", "already"]),
     (File("192.0.2.22", "203.0.113.10"), &["203.0.113.10", "VIP"]),
+    (
+        File("table_size = 1024", "affinity = { by = \"address\", prefix6 = 129 }"),
+        &["affinity.prefix6", "129", "1 to 128"],
+    ),
     (File("table_size = 1024", "scheduler = \"best\""), &["scheduler", "best"]),
     (File("table_size = 1024", "table_size = 65536"), &["limits.maglev_slots"]),
     (File("udp:203.0.113.11:*", "tcp:203.0.113.10:80"), &["all", "web"]),

@@ -1,6 +1,6 @@
 //! UDP services.
 
-use std::{collections::BTreeSet, net::SocketAddr};
+use std::{collections::BTreeSet, net::SocketAddr, time::Duration};
 
 use lab::{
     Topology,
@@ -31,6 +31,31 @@ fn a_udp_service_is_answered_and_each_flow_keeps_its_backend() {
         assert_eq!(seen.len(), 2, "{seen:?}");
         assert_eq!(responders.iter().map(udp::UdpResponder::received).sum::<u64>(), 100);
     }
+}
+
+#[test]
+fn flows_that_fall_silent_are_forgotten_after_their_service_s_time() {
+    let dns = SocketAddr::new(VIP.ip(), 53);
+    let lab = Topology::new().client("alice").backends(1).start();
+    let web1 = lab.backend("web1");
+    let _responder = web1.answer_udp(dns);
+    let config = Config::new().service("dns", format!("udp:{dns}"));
+    lab.serve(&config.setting("idle", "{ udp = \"10s\" }").backend(web1.v4(), 1));
+
+    let sockets: Vec<_> = (0..5).map(|_| lab.client("alice").udp_socket(dns).unwrap()).collect();
+    for socket in &sockets {
+        udp::ask(socket, b"who?").unwrap();
+    }
+    let live = || lab.balancer().status().backend(web1.v4()).unwrap().flows;
+    assert_eq!(live(), 5);
+    lab.eventually(
+        "all but the one that goes on asking are forgotten",
+        Duration::from_secs(40),
+        || {
+            udp::ask(&sockets[0], b"still there?").unwrap();
+            live() == 1
+        },
+    );
 }
 
 #[test]
